@@ -1,0 +1,45 @@
+"""Which array library a network computes with, and the way back to the host."""
+
+import numpy as np
+
+
+def array_module(backend="numpy"):
+    """The array library for a backend, and in words which one it is and why.
+
+    backend: "numpy" (never touches CuPy), "cupy", or "auto" (CuPy where it works, else NumPy).
+    Returns (module, sentence). Raises ValueError for another name, RuntimeError with reason and
+    remedy when "cupy" can't run.
+    """
+    if backend == "numpy":
+        return np, "NumPy on the processor, as asked"
+    if backend not in ("cupy", "auto"):
+        raise ValueError(f"backend must be 'numpy', 'cupy' or 'auto', not {backend!r}")
+    cupy, reason = probe_cupy()
+    if cupy is not None:
+        return cupy, f"CuPy on {reason}"
+    if backend == "auto":
+        return np, f"NumPy on the processor, because CuPy can't run here: {reason}"
+    raise RuntimeError(
+        f"backend='cupy' can't run here: {reason}. Install the extra with "
+        "pip install 'normalization-lab[cuda]' on a machine with an NVIDIA GPU, or use backend='numpy'."
+    )
+
+
+def probe_cupy():
+    """(cupy, name of the GPU) if one tiny kernel runs, else (None, the reason). Never raises."""
+    try:
+        import cupy
+
+        total = (cupy.arange(4, dtype=cupy.float32) * 2).sum()  # importing alone proves nothing
+        if float(total) != 12:
+            return None, "a test sum on the GPU came out wrong"
+        return cupy, cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
+    except ImportError:
+        return None, "CuPy isn't installed"
+    except Exception as error:  # drivers fail in many ways, each with an exception of its own
+        return None, " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def to_host(array):
+    """The array as a numpy.ndarray: the only way back from a device."""
+    return array.get() if hasattr(array, "get") else np.asarray(array)

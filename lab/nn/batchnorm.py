@@ -1,0 +1,116 @@
+"""Batch normalization (Ioffe and Szegedy, 2015, Algorithm 1).
+
+    out = gamma * x_hat + beta,    x_hat = (x - mean) / sqrt(var + eps)
+
+Mean and variance (biased) are taken over the minibatch: one pair for each of the D features.
+Every function takes a single network's activations, x (N, D) with gamma and beta (D,), or a
+population's, (K, N, D) with (K, D); `...` stands for the optional K. NumPy and CuPy arrays alike.
+"""
+
+from typing import NamedTuple
+
+from lab.nn.standardize import (
+    Array,
+    Standardized,
+    convention_of,
+    fit,
+    inverse_std,
+    rows,
+    standardize,
+)
+
+
+class BatchNormCache(NamedTuple):
+    """What the backward passes need."""
+
+    standardized: Standardized
+    gamma: Array  # (..., D)
+    training: bool
+
+
+def batchnorm_forward(x, gamma, beta, bn_param):
+    """Normalize each feature over the minibatch, then scale and shift it.
+
+    x: (..., N, D) floats. gamma, beta: (..., D).
+    bn_param: "mode" is "train" or "test"; optional are "eps" (1e-5), "convention" ("course", see
+        `lab.nn.standardize.CONVENTIONS`) and "momentum" (the convention's, 0.9). Training mode makes
+        and updates "running_mean" and "running_var", (..., D):
+        running = momentum * running + (1 - momentum) * batch, from zero. Test mode reads them.
+    Returns (out, cache): out with the shape and dtype of x, and a BatchNormCache.
+    Raises ValueError, naming the argument, for anything it can't normalize.
+    """
+    mode, eps, convention = bn_param.get("mode"), bn_param.get("eps", 1e-5), convention_of(bn_param)
+    gamma, beta = fit(x, gamma, "gamma"), fit(x, beta, "beta")
+
+    if mode == "train":
+        if x.shape[-2] < 2:
+            raise ValueError(
+                f"batch normalization needs more than one row in training mode (x has shape {x.shape}): the "
+                "variance of one row is zero. Use a larger batch, test mode, or layer normalization."
+            )
+        standardized, mean, var = standardize(x, eps, convention.ddof, convention.root)
+        _update_running(bn_param, convention, x.shape[-2], mean, var)
+    elif mode == "test":
+        if "running_mean" not in bn_param or "running_var" not in bn_param:
+            raise ValueError("test mode needs running_mean and running_var: train on a batch first")
+        running_var = fit(x, bn_param["running_var"], "running_var")
+        inv_std, eps_factor = inverse_std(running_var, eps, convention.root)
+        x_hat = x - rows(fit(x, bn_param["running_mean"], "running_mean"))
+        x_hat *= rows(inv_std)
+        standardized = Standardized(x_hat, inv_std, x.shape[-2], eps_factor)
+    else:
+        raise ValueError(f"bn_param['mode'] must be 'train' or 'test', not {mode!r}")
+
+    out = standardized.x_hat * rows(gamma)
+    out += rows(beta)
+    return out, BatchNormCache(standardized, gamma, mode == "train")
+
+
+def batchnorm_backward(dout, cache):
+    """Backpropagate through the graph of batch normalization, node by node.
+
+    dout: (..., N, D), the gradient with respect to out. Returns dx, dgamma, dbeta.
+    """
+    (x_hat, inv_std, dof, eps_factor), gamma, training = cache
+    dbeta = dout.sum(axis=-2)
+    dgamma = (dout * x_hat).sum(axis=-2)
+    dx_hat = dout * rows(gamma)
+    dcentred = dx_hat * rows(inv_std)
+    if not training:  # mean and var were constants
+        return dcentred, dgamma, dbeta
+
+    centred = x_hat / rows(inv_std)
+    dinv_std = (dx_hat * centred).sum(axis=-2)
+    dvar = -0.5 * inv_std**3 * eps_factor * dinv_std
+    dcentred += rows(dvar) * 2 / dof * centred
+    dmean = -dcentred.sum(axis=-2)
+    return dcentred + rows(dmean) / dout.shape[-2], dgamma, dbeta
+
+
+def batchnorm_backward_alt(dout, cache):
+    """The same gradients from the closed form.
+
+    Folding the nodes above: dx = gamma * inv_std * (dout - mean(dout) - x_hat * mean(dout * x_hat)).
+    """
+    (x_hat, inv_std, dof, eps_factor), gamma, training = cache
+    n = dout.shape[-2]
+    ones = dout.__array_namespace__().ones(n, dtype=dout.dtype)
+    dbeta = ones @ dout
+    dgamma = ones @ (dout * x_hat)
+    if not training:
+        return dout * rows(gamma * inv_std), dgamma, dbeta
+
+    dx = x_hat * rows(dgamma * eps_factor / -dof)
+    dx += dout
+    dx -= rows(dbeta / n)
+    dx *= rows(gamma * inv_std)
+    return dx, dgamma, dbeta
+
+
+def _update_running(bn_param, convention, n, mean, var):
+    """Fold the minibatch's statistics into the running ones, as the convention says."""
+    momentum = bn_param.get("momentum", convention.momentum)
+    keep = momentum if convention.momentum_weighs == "running" else 1 - momentum
+    var = var * ((n - convention.ddof) / (n - max(convention.ddof, convention.running_ddof)))
+    for name, batch, initial in (("running_mean", mean, 0.0), ("running_var", var, convention.initial_var)):
+        bn_param[name] = keep * bn_param.get(name, initial) + (1 - keep) * batch

@@ -1,0 +1,27 @@
+"""Inverted dropout (Srivastava and others, 2014, section 4): zero units at random, scale up the others."""
+
+
+def dropout_forward(x, dropout_param):
+    """Keep each unit with probability p in training mode; change nothing in test mode.
+
+    x: (..., N, D) floats. All members of a population share one mask.
+    dropout_param: "mode" is "train" or "test"; "p" in (0, 1] is the probability to *keep* a unit;
+        "rng" a numpy Generator or RandomState.
+    Returns (out, cache): out with the shape and dtype of x; cache is the mask, or None in test mode.
+    Raises ValueError for an unknown mode or a p outside of (0, 1].
+    """
+    mode, p = dropout_param.get("mode"), dropout_param["p"]
+    if not 0 < p <= 1:
+        raise ValueError(f"p, the probability to keep a unit, must lie in (0, 1], not {p!r}")
+    if mode == "test":
+        return x.copy(), None
+    if mode != "train":
+        raise ValueError(f"dropout_param['mode'] must be 'train' or 'test', not {mode!r}")
+    kept = dropout_param["rng"].random(x.shape[-2:]) < p
+    mask = x.__array_namespace__().asarray(kept).astype(x.dtype) / p
+    return x * mask, mask
+
+
+def dropout_backward(dout, cache):
+    """dout: the shape of x. Returns dx."""
+    return dout.copy() if cache is None else dout * cache

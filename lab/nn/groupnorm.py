@@ -1,0 +1,73 @@
+"""Group normalization (Wu and He, 2018, equations 1 to 7).
+
+    out = gamma * x_hat + beta,    x_hat = (x - mean) / sqrt(var + eps)
+
+The C channels of a sample are divided into groups; mean and variance (biased) are taken over the
+channels and positions of one group in one sample. One group is layer norm over the sample, C groups
+are instance norm.
+"""
+
+from typing import NamedTuple
+
+from lab.nn.standardize import Array, Standardized, convention_of, standardize, standardize_backward
+
+
+class GroupNormCache(NamedTuple):
+    """What the backward pass needs; `standardized` is that of the groups, one a column."""
+
+    standardized: Standardized  # x_hat: (..., channels and positions of a group, N * groups)
+    gamma: Array  # (..., C)
+
+
+def groupnorm_forward(x, gamma, beta, gn_param):
+    """Normalize each group of channels of each sample, then scale and shift each channel.
+
+    x: (N, C) or (N, C, *positions) floats, in a population (K, N, C, *positions).
+    gamma, beta: (C,), in a population (K, C); their number of axes tells which of the two it is.
+    gn_param: "num_groups", a divisor of C; optional "eps" (1e-5) and "convention".
+    Returns (out, cache): out with the shape and dtype of x, and a GroupNormCache.
+    Raises ValueError, naming the argument, for anything it can't normalize.
+    """
+    convention = convention_of(gn_param)
+    groups = _by_group(x, gamma, beta, gn_param.get("num_groups"))
+    standardized, _, _ = standardize(groups, gn_param.get("eps", 1e-5), convention.ddof, convention.root)
+    x_hat = standardized.x_hat.swapaxes(-1, -2).reshape(x.shape)
+    gamma = gamma.astype(x.dtype, copy=False)
+    out = x_hat * _channels(gamma, x)
+    out += _channels(beta.astype(x.dtype, copy=False), x)
+    return out, GroupNormCache(standardized, gamma)
+
+
+def groupnorm_backward(dout, cache):
+    """dout: the shape of x, the gradient with respect to out. Returns dx, dgamma, dbeta."""
+    standardized, gamma = cache
+    x_hat = standardized.x_hat.swapaxes(-1, -2).reshape(dout.shape)
+    samples = gamma.ndim - 1
+    others = (samples, *range(samples + 2, dout.ndim))
+    dbeta = dout.sum(axis=others)
+    dgamma = (dout * x_hat).sum(axis=others)
+    columns = standardized.x_hat.swapaxes(-1, -2).shape
+    dx_hat = (dout * _channels(gamma, dout)).reshape(columns).swapaxes(-1, -2)
+    return standardize_backward(dx_hat, standardized).swapaxes(-1, -2).reshape(dout.shape), dgamma, dbeta
+
+
+def _by_group(x, gamma, beta, num_groups):
+    """x as (..., size of a group, N * groups): one column for each group of each sample."""
+    lead = gamma.ndim - 1
+    if x.ndim < lead + 2 or x.dtype.kind != "f":
+        raise ValueError(f"x must be floats of shape (N, C, ...), not {x.dtype} of shape {x.shape}")
+    expected = (*x.shape[:lead], x.shape[lead + 1])
+    for name, per_channel in (("gamma", gamma), ("beta", beta)):
+        if per_channel.shape != expected:
+            raise ValueError(f"{name} has shape {per_channel.shape}; x {x.shape} needs {expected}")
+    channels = x.shape[lead + 1]
+    if not isinstance(num_groups, int) or num_groups < 1 or channels % num_groups:
+        raise ValueError(f"num_groups must be a divisor of the {channels} channels, not {num_groups!r}")
+    return x.reshape(*x.shape[:lead], x.shape[lead] * num_groups, -1).swapaxes(-1, -2)
+
+
+def _channels(per_channel, x):
+    """(..., C) -> (..., 1, C, 1, ...), to combine with x."""
+    positions = x.ndim - per_channel.ndim - 1
+    shape = (*per_channel.shape[:-1], 1, per_channel.shape[-1], *[1] * positions)
+    return per_channel.reshape(shape)

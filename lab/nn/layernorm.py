@@ -1,0 +1,52 @@
+"""Layer normalization (Ba, Kiros and Hinton, 2016, equations 3 and 4).
+
+    out = gamma * x_hat + beta,    x_hat = (x - mean) / sqrt(var + eps)
+
+Mean and variance (biased) are taken over the features: one pair for each row, in training and test
+mode alike. Up to gamma and beta it is batch normalization of the transposed minibatch.
+"""
+
+from typing import NamedTuple
+
+from lab.nn.standardize import (
+    Array,
+    Standardized,
+    convention_of,
+    fit,
+    rows,
+    standardize,
+    standardize_backward,
+)
+
+
+class LayerNormCache(NamedTuple):
+    """What the backward pass needs; `standardized` is that of the transposed minibatch."""
+
+    standardized: Standardized  # x_hat: (..., D, N)
+    gamma: Array  # (..., D)
+
+
+def layernorm_forward(x, gamma, beta, ln_param):
+    """Normalize each row over its features, then scale and shift each feature.
+
+    x: (..., N, D) floats. gamma, beta: (..., D). ln_param: optional "eps" (1e-5) and "convention".
+    Returns (out, cache): out with the shape and dtype of x, and a LayerNormCache.
+    Raises ValueError, naming the argument, for anything it can't normalize.
+    """
+    gamma, beta, convention = fit(x, gamma, "gamma"), fit(x, beta, "beta"), convention_of(ln_param)
+    standardized, _, _ = standardize(
+        x.swapaxes(-1, -2), ln_param.get("eps", 1e-5), convention.ddof, convention.root
+    )
+    out = standardized.x_hat.swapaxes(-1, -2) * rows(gamma)
+    out += rows(beta)
+    return out, LayerNormCache(standardized, gamma)
+
+
+def layernorm_backward(dout, cache):
+    """dout: (..., N, D), the gradient with respect to out. Returns dx, dgamma, dbeta."""
+    standardized, gamma = cache
+    ones = dout.__array_namespace__().ones(dout.shape[-2], dtype=dout.dtype)
+    dbeta = ones @ dout
+    dgamma = ones @ (dout * standardized.x_hat.swapaxes(-1, -2))
+    dx = standardize_backward((dout * rows(gamma)).swapaxes(-1, -2), standardized)
+    return dx.swapaxes(-1, -2), dgamma, dbeta

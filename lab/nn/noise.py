@@ -1,0 +1,36 @@
+"""Noise on the activations (Santurkar and others, 2018, section 2.1): out = s * x + m.
+
+It undoes what a normalization in front of it has just fixed. At every step each unit draws its own
+distribution, mu ~ U(-n_mu, n_mu) and sigma ~ U(1, n_sigma), and each sample draws from that,
+m ~ U(mu - r_mu, mu + r_mu) and s ~ N(sigma, r_sigma**2). The default sizes are the lab's choice.
+"""
+
+NOISE = {"n_mu": 0.5, "n_sigma": 1.25, "r_mu": 0.1, "r_sigma": 0.1}
+
+
+def noise_forward(x, noise_param):
+    """Shift and scale every unit of every sample at random in training mode; nothing in test mode.
+
+    x: (..., N, D) floats. All members of a population meet the same noise.
+    noise_param: "mode" is "train" or "test"; "rng" a numpy Generator or RandomState; optionally the
+        sizes in `NOISE`.
+    Returns (out, cache): out with the shape and dtype of x; cache is the factor s, or None in test mode.
+    Raises ValueError for an unknown mode.
+    """
+    if noise_param.get("mode") == "test":
+        return x.copy(), None
+    if noise_param.get("mode") != "train":
+        raise ValueError(f"noise_param['mode'] must be 'train' or 'test', not {noise_param.get('mode')!r}")
+    size, rng, (rows, units) = {**NOISE, **noise_param}, noise_param["rng"], x.shape[-2:]
+    mu = rng.uniform(-size["n_mu"], size["n_mu"], units)
+    sigma = rng.uniform(1, size["n_sigma"], units)
+    m = mu + rng.uniform(-size["r_mu"], size["r_mu"], (rows, units))
+    s = sigma + size["r_sigma"] * rng.standard_normal((rows, units))
+    xp = x.__array_namespace__()
+    m, s = xp.asarray(m).astype(x.dtype), xp.asarray(s).astype(x.dtype)
+    return s * x + m, s
+
+
+def noise_backward(dout, cache):
+    """dout: the shape of x. Returns dx."""
+    return dout.copy() if cache is None else dout * cache

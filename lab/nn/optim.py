@@ -1,0 +1,110 @@
+"""Optimizers: each updates the whole flat buffer of a network in place.
+
+`params` and `gradient` are (P,), in a population (K, P); the learning rate is a number, in a population
+also an array (K, 1). The names of the coefficients are those of the papers.
+"""
+
+
+class SGD:
+    """Stochastic gradient descent: w -= rate * g."""
+
+    coefficients: tuple[str, ...] = ()
+    slots: tuple[str, ...] = ()  # names of the running vectors, all of the shape of params
+
+    def __init__(self, params, **coefficients):
+        """coefficients: override the class's. Raises ValueError for one that this rule doesn't have."""
+        for name, value in coefficients.items():
+            if name not in self.coefficients:
+                allowed = ", ".join(self.coefficients) or "none"
+                raise ValueError(f"{type(self).__name__} has no coefficient {name!r}; it has: {allowed}")
+            setattr(self, name, value)
+        xp = params.__array_namespace__()
+        self.t = 0
+        self.velocities = {slot: xp.zeros_like(params) for slot in self.slots}
+        self._scratch = xp.empty_like(params)
+
+    def update(self, params, gradient, rate):
+        """Change params in place."""
+        self.t += 1
+        params -= self._times(gradient, rate)
+
+    def _times(self, vector, factor):
+        """factor * vector, without a new array."""
+        return vector.__array_namespace__().multiply(vector, factor, out=self._scratch)
+
+    def state(self):
+        """A copy of all that changes from update to update."""
+        return {"t": self.t, **{slot: vector.copy() for slot, vector in self.velocities.items()}}
+
+    def load_state(self, state):
+        """Go back to what `state` returned."""
+        self.t = state["t"]
+        for slot, vector in self.velocities.items():
+            vector[...] = state[slot]
+
+
+class Momentum(SGD):
+    """Gradient descent with momentum (Polyak, 1964): v = momentum * v - rate * g; w += v."""
+
+    coefficients = ("momentum",)
+    slots = ("v",)
+    momentum = 0.9
+
+    def update(self, params, gradient, rate):
+        v = self.velocities["v"]
+        self.t += 1
+        v *= self.momentum
+        v -= self._times(gradient, rate)
+        params += v
+
+
+class RMSProp(SGD):
+    """RMSProp (Tieleman and Hinton, 2012, lecture 6.5): c = d * c + (1 - d) * g**2; w -= rate * g / (sqrt(c) + eps)."""
+
+    coefficients = ("decay_rate", "epsilon")
+    slots = ("c",)
+    decay_rate = 0.99
+    epsilon = 1e-8
+
+    def update(self, params, gradient, rate):
+        c, xp = self.velocities["c"], params.__array_namespace__()
+        self.t += 1
+        square = xp.multiply(gradient, gradient, out=self._scratch)
+        square *= 1 - self.decay_rate
+        c *= self.decay_rate
+        c += square
+        step = xp.sqrt(c, out=self._scratch)
+        step += self.epsilon
+        xp.divide(gradient, step, out=step)
+        step *= rate
+        params -= step
+
+
+class Adam(SGD):
+    """Adam (Kingma and Ba, 2015, Algorithm 1), with the bias corrections folded into the rate (section 2)."""
+
+    coefficients = ("beta1", "beta2", "epsilon")
+    slots = ("m", "v")
+    beta1 = 0.9
+    beta2 = 0.999
+    epsilon = 1e-8
+
+    def update(self, params, gradient, rate):
+        m, v, xp = self.velocities["m"], self.velocities["v"], params.__array_namespace__()
+        self.t += 1
+        m *= self.beta1
+        m += self._times(gradient, 1 - self.beta1)
+        square = xp.multiply(gradient, gradient, out=self._scratch)
+        square *= 1 - self.beta2
+        v *= self.beta2
+        v += square
+        # rate * m_hat / (sqrt(v_hat) + epsilon), numerator and denominator times sqrt(1 - beta2**t)
+        correction = (1 - self.beta2**self.t) ** 0.5
+        step = xp.sqrt(v, out=self._scratch)
+        step += self.epsilon * correction
+        xp.divide(m, step, out=step)
+        step *= rate * (correction / (1 - self.beta1**self.t))
+        params -= step
+
+
+OPTIMIZERS = {"sgd": SGD, "momentum": Momentum, "rmsprop": RMSProp, "adam": Adam}

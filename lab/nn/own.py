@@ -1,0 +1,96 @@
+"""Pairs of functions that somebody else wrote, in the place of the lab's.
+
+They get what the lab's pairs get. What they return is checked, so that a mistake is reported where it
+was made; what they raise goes through untouched. They are written for one network: in a population
+they are applied member by member.
+"""
+
+from math import prod
+
+
+def adopt(pair, members=None):
+    """The pair as `lab.nn.layer.Layer` wants it.
+
+    pair: (forward, backward). members: K in a population.
+    The functions raise ValueError when the pair returns something of another number or shape.
+    """
+    own_forward, own_backward = pair
+
+    def forward(x, *arguments):
+        if members is None:
+            return _forward(own_forward, x, arguments)
+        by_member = [[_of_member(a, k) for a in arguments] for k in range(members)]
+        inputs = [x[k] if x.ndim > 2 else x for k in range(members)]  # the data has no member axis
+        results = [_forward(own_forward, *both) for both in zip(inputs, by_member, strict=True)]
+        outs, caches = zip(*results, strict=True)
+        xp = x.__array_namespace__()
+        for i, param in enumerate(arguments):
+            if isinstance(param, dict):
+                _collect(param, [own[i] for own in by_member], xp)
+        return xp.stack(outs), caches
+
+    def backward(dout, cache, **_):
+        if members is None:
+            return _backward(own_backward, dout, cache)
+        results = [_backward(own_backward, dout[k], cache[k]) for k in range(members)]
+        stack = dout.__array_namespace__().stack
+        if not isinstance(results[0], tuple):
+            return stack(results)
+        return tuple(stack(gradients) for gradients in zip(*results, strict=True))
+
+    return forward, backward
+
+
+def _forward(forward, x, arguments):
+    """(out in the dtype of x, what `_backward` needs)."""
+    name, result = forward.__name__, forward(x, *arguments)
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise ValueError(f"{name} must return (out, cache), not {_described(result)}")
+    parameters = [a.shape for a in arguments if hasattr(a, "shape")]
+    matrices = [shape for shape in parameters if len(shape) == 2]
+    expected = (x.shape[0], matrices[0][1]) if matrices else x.shape
+    out, cache = result
+    if getattr(out, "shape", None) != expected:
+        raise ValueError(f"{name} must return out of shape {expected}, not {_described(out)}")
+    return out.astype(x.dtype, copy=False), ([x.shape, *parameters], cache)
+
+
+def _backward(backward, dout, checked_cache):
+    """dx alone where there are no parameters, else the tuple of gradients, all in the dtype of dout."""
+    shapes, cache = checked_cache
+    name, result = backward.__name__, backward(dout, cache)
+    gradients = result if isinstance(result, tuple) else (result,)
+    if len(gradients) != len(shapes):
+        raise ValueError(f"{name} must return {len(shapes)} gradients, not {len(gradients)}")
+    for i, (gradient, shape) in enumerate(zip(gradients, shapes, strict=True)):
+        # A parameter's gradient may be (1, D) in place of (D,): that does no harm.
+        if getattr(gradient, "shape", None) != shape and (i == 0 or getattr(gradient, "size", -1) != prod(shape)):
+            which = "dx" if i == 0 else f"gradient {i + 1} of {len(shapes)}"
+            raise ValueError(f"{name} must return {which} of shape {shape}, not {_described(gradient)}")
+    fitted = [g.reshape(shape).astype(dout.dtype, copy=False) for g, shape in zip(gradients, shapes, strict=True)]
+    return tuple(fitted) if len(fitted) > 1 else fitted[0]
+
+
+def _of_member(argument, k):
+    """Member k's part of a parameter or of a dict of settings and running statistics."""
+    if not isinstance(argument, dict):
+        return argument[k]
+    own = {name: value[k] if hasattr(value, "shape") else value for name, value in argument.items()}
+    return {name: value.item() if getattr(value, "size", 0) == 1 and name == "eps" else value for name, value in own.items()}
+
+
+def _collect(param, of_members, xp):
+    """Put together what the members' calls left in their dicts."""
+    for name, value in of_members[0].items():
+        if hasattr(value, "shape"):
+            param[name] = xp.stack([own[name] for own in of_members])
+        elif name not in param:
+            param[name] = value
+
+
+def _described(value):
+    """A value in an error message."""
+    shape = getattr(value, "shape", None)
+    if shape is not None:
+        return f"an array of shape {shape}"
+    return f"a tuple of {len(value)}" if isinstance(value, tuple) else type(value).__name__

@@ -1,0 +1,33 @@
+"""Where random numbers come from: one seed, a separate stream for each purpose.
+
+A network with normalization and its twin without draw the same weights and meet the same minibatches,
+because neither takes numbers from a stream that the other needs.
+"""
+
+import numpy as np
+
+PURPOSES = ("weights", "minibatches", "dropout", "noise", "augmentation", "split")
+
+
+def stream(seed, purpose):
+    """The random stream of a purpose: the same for the same seed, independent of the other streams.
+
+    seed: non-negative integer; None is NumPy's global stream, so that `np.random.seed` reproduces a
+    notebook. Returns a numpy Generator, or the global RandomState.
+    """
+    if seed is None:
+        return np.random.mtrand._rand
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(PURPOSES.index(purpose),)))
+
+
+def get_state(rng):
+    """The state of a Generator or RandomState, to go back to with `set_state`."""
+    return rng.get_state() if isinstance(rng, np.random.RandomState) else rng.bit_generator.state
+
+
+def set_state(rng, state):
+    """Go back to what `get_state` returned."""
+    if isinstance(rng, np.random.RandomState):
+        rng.set_state(state)
+    else:
+        rng.bit_generator.state = state

@@ -1,0 +1,118 @@
+"""Standardization: what batch, layer and group norm and weight standardization have in common.
+
+    x_hat = (x - mean) * inv_std,    mean and variance over the second-to-last axis
+
+`x.mT` turns rows into columns, so layer norm is the same arithmetic on the transposed minibatch.
+Functions take arrays of any number of leading axes, written `...`; NumPy and CuPy arrays alike.
+"""
+
+from typing import Any, NamedTuple
+
+Array = Any  # numpy.ndarray or cupy.ndarray
+
+
+class Convention(NamedTuple):
+    """Where published code differs in what it calls normalization."""
+
+    ddof: int = 0  # the variance divides by n - ddof
+    root: str = "inside"  # where eps stands; see `standardize`
+    momentum: float = 0.9
+    momentum_weighs: str = "running"  # or "batch": which of the two statistics it multiplies
+    initial_var: float = 0.0
+    running_ddof: int = 0  # the same for the variance that is kept for test mode
+
+
+CONVENTIONS = {
+    "course": Convention(),
+    "pytorch": Convention(momentum=0.1, momentum_weighs="batch", initial_var=1.0, running_ddof=1),
+    "unbiased": Convention(ddof=1),
+    "eps_outside": Convention(root="outside"),
+}
+
+
+class Standardized(NamedTuple):
+    """x_hat and what its backward pass needs."""
+
+    x_hat: Array  # (..., N, D)
+    inv_std: Array  # (..., D)
+    dof: int  # what the sum of squares was divided by
+    # -2 * (d inv_std / d var) / inv_std**3: 1 with eps inside the root, (std + eps) / std outside
+    eps_factor: Array | float
+
+
+def standardize(x, eps=1e-5, ddof=0, root="inside"):
+    """Subtract the mean over the second-to-last axis and divide by the standard deviation.
+
+    x: (..., N, D) floats. eps: number, or an array that combines with (..., D).
+    root: "inside" 1 / sqrt(var + eps), "outside" 1 / (sqrt(var) + eps), "floor" 1 / sqrt(max(var, eps)).
+    Returns (Standardized, mean, var), the statistics of shape (..., D).
+    """
+    xp, n = x.__array_namespace__(), x.shape[-2]
+    # Averages are matrix products: at these sizes BLAS adds up several times faster than mean().
+    average = xp.full(n, 1 / n, dtype=x.dtype)
+    mean = average @ x
+    x_hat = x - rows(mean)
+    drift = average @ x_hat  # what rounding left of the mean; matters for float32 far from zero
+    x_hat -= rows(drift)
+    mean += drift
+    dof = max(n - ddof, 1)
+    var = average @ (x_hat * x_hat) * (n / dof)
+
+    inv_std, eps_factor = inverse_std(var, eps, root)
+    x_hat *= rows(inv_std)
+    return Standardized(x_hat, inv_std, dof, eps_factor), mean, var
+
+
+def inverse_std(var, eps, root):
+    """The factor that x - mean is multiplied by, in the dtype of var, and the `eps_factor` of its derivative."""
+    xp = var.__array_namespace__()
+    if root == "inside":
+        inv_std, eps_factor = 1 / xp.sqrt(var + eps), 1.0
+    elif root == "outside":
+        std = xp.sqrt(var)
+        inv_std = 1 / (std + eps)
+        eps_factor = xp.where(std > 0, (std + eps) / xp.where(std > 0, std, 1), 1).astype(var.dtype, copy=False)
+    else:
+        inv_std = 1 / xp.sqrt(xp.maximum(var, eps))
+        eps_factor = (var > eps).astype(var.dtype)  # below the floor the variance has no influence
+    return inv_std.astype(var.dtype, copy=False), eps_factor
+
+
+def standardize_backward(dx_hat, standardized):
+    """The closed form of the backward pass (Ioffe and Szegedy, 2015, section 3, with the nodes folded).
+
+    dx = inv_std * (dx_hat - mean(dx_hat) - x_hat * sum(dx_hat * x_hat) / dof * eps_factor)
+
+    dx_hat: (..., N, D). Returns dx of the same shape.
+    """
+    x_hat, inv_std, dof, eps_factor = standardized
+    n = dx_hat.shape[-2]
+    ones = dx_hat.__array_namespace__().ones(n, dtype=dx_hat.dtype)
+    dx = x_hat * rows(ones @ (dx_hat * x_hat) * eps_factor / -dof)
+    dx += dx_hat
+    dx -= rows(ones @ dx_hat / n)
+    dx *= rows(inv_std)
+    return dx
+
+
+def rows(per_feature):
+    """(..., D) -> (..., 1, D), to combine with (..., N, D)."""
+    return per_feature[..., None, :]
+
+
+def fit(x, per_feature, name):
+    """per_feature in the dtype of x. Raises ValueError unless it has one entry for each feature of x."""
+    if x.ndim < 2 or x.dtype.kind != "f":
+        raise ValueError(f"x must be floats of shape (N, D), not {x.dtype} of shape {x.shape}")
+    expected = (*x.shape[:-2], x.shape[-1])
+    if per_feature.shape != expected:
+        raise ValueError(f"{name} has shape {per_feature.shape}; x {x.shape} needs {expected}")
+    return per_feature.astype(x.dtype, copy=False)
+
+
+def convention_of(param, table=CONVENTIONS):
+    """The convention that `param["convention"]` names ("course" if none). Raises ValueError if unknown."""
+    name = param.get("convention", "course")
+    if name not in table:
+        raise ValueError(f"convention must be one of {', '.join(table)}, not {name!r}")
+    return table[name]

@@ -1,0 +1,57 @@
+"""Weight standardization (Qiao, Wang, Liu, Shen and Yuille, 2019, equation 7).
+
+    w_hat = (w - mean) / sqrt(var + eps) / sqrt(fan_in)
+
+Mean and variance are taken over the fan-in of each output unit. The division by sqrt(fan_in) is the
+lab's: without it activations grow at every layer when the layer stands alone; in front of a
+normalization it cancels.
+"""
+
+from typing import NamedTuple
+
+from lab.nn.standardize import Standardized, convention_of, standardize, standardize_backward
+
+
+class WeightConvention(NamedTuple):
+    """What published code standardizes weights to."""
+
+    ddof: int = 0
+    root: str = "inside"
+    eps: float = 1e-5
+    unit_fan_in: bool = True  # divide by sqrt(fan_in)
+
+
+WEIGHT_CONVENTIONS = {
+    "course": WeightConvention(),
+    "official": WeightConvention(ddof=1, root="outside", unit_fan_in=False),
+    # Brock, De and Smith, 2021, appendix D: rsqrt(max(var * fan_in, eps))
+    "scaled": WeightConvention(root="floor", eps=1e-4),
+}
+
+
+class WeightStdCache(NamedTuple):
+    """What the backward pass needs."""
+
+    standardized: Standardized
+    scale: float  # what x_hat was multiplied by
+
+
+def weightstd_forward(w, ws_param):
+    """Standardize the weights of each output unit.
+
+    w: (..., fan_in, units) floats.
+    ws_param: optional "eps" and "convention" ("course", "official", "scaled") and "gain" (1).
+    Returns (w_hat, cache), w_hat with the shape and dtype of w.
+    """
+    convention, fan_in = convention_of(ws_param, WEIGHT_CONVENTIONS), w.shape[-2]
+    eps = ws_param.get("eps", convention.eps)
+    if convention.root == "floor":
+        eps = eps / fan_in  # max(var * fan_in, eps) = fan_in * max(var, eps / fan_in)
+    standardized, _, _ = standardize(w, eps, convention.ddof, convention.root)
+    scale = ws_param.get("gain", 1.0) * (fan_in**-0.5 if convention.unit_fan_in else 1.0)
+    return standardized.x_hat * scale, WeightStdCache(standardized, scale)
+
+
+def weightstd_backward(dw_hat, cache):
+    """dw_hat: (..., fan_in, units), the gradient with respect to w_hat. Returns dw."""
+    return standardize_backward(dw_hat * cache.scale, cache.standardized)
