@@ -11,7 +11,9 @@ def affine_forward(x, w, b):
     """
     flat = x.reshape(x.shape[0], -1) if w.ndim == 2 else x
     if flat.shape[-1] != w.shape[-2]:
-        raise ValueError(f"x of shape {x.shape} has {flat.shape[-1]} features; w {w.shape} needs {w.shape[-2]}")
+        raise ValueError(
+            f"x of shape {x.shape} has {flat.shape[-1]} features; w {w.shape} needs {w.shape[-2]}"
+        )
     out = flat @ w
     out += b[..., None, :]
     return out, (x, w)
@@ -28,7 +30,11 @@ def affine_backward(dout, cache, into=None, needs_dx=True):
     dw, db = into or (None, None)
     dw = xp.matmul(flat.swapaxes(-1, -2), dout, out=dw)
     db = xp.matmul(xp.ones(dout.shape[-2], dtype=dout.dtype), dout, out=db)
-    dx = (dout @ w.swapaxes(-1, -2)).reshape(x.shape if w.ndim == 2 else dout.shape[:-1] + (-1,)) if needs_dx else None
+    dx = (
+        (dout @ w.swapaxes(-1, -2)).reshape(x.shape if w.ndim == 2 else dout.shape[:-1] + (-1,))
+        if needs_dx
+        else None
+    )
     return dx, dw, db
 
 
@@ -37,7 +43,7 @@ class Affine(Layer):
     its weights first."""
 
     is_first = False  # its input is the data: nobody needs dx
-    weightstd = None  # a Layer that turns w into w_hat
+    weightstd: Layer | None = None  # a Layer that turns w into w_hat
 
     def forward(self, x, training):
         w, b = self.values

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+BACKENDS = ("numpy", "cupy", "auto")
+
 
 def array_module(backend="numpy"):
     """The array library for a backend, and in words which one it is and why.
@@ -12,7 +14,7 @@ def array_module(backend="numpy"):
     """
     if backend == "numpy":
         return np, "NumPy on the processor, as asked"
-    if backend not in ("cupy", "auto"):
+    if backend not in BACKENDS:
         raise ValueError(f"backend must be 'numpy', 'cupy' or 'auto', not {backend!r}")
     cupy, reason = probe_cupy()
     if cupy is not None:

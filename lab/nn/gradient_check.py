@@ -92,11 +92,13 @@ class GradientCheck:
         if self.slope is None:
             lines.append("  Along a random direction the error stays at the rounding floor for every h.")
         elif self.slope > 1.5:
-            lines.append(f"  The error falls with h with slope {self.slope:.1f} (truncation) down to the rounding floor.")
+            lines.append(
+                f"  The error falls with slope {self.slope:.1f} in h (truncation) down to the rounding floor."
+            )
         else:
             lines.append(
-                f"  The error falls with slope {self.slope:.1f} only; truncation alone gives 2: either the gradient "
-                "is wrong, or a kink (ReLU at 0) lies within h."
+                f"  The error falls with slope {self.slope:.1f} only; truncation alone gives 2: either the "
+                "gradient is wrong, or a kink (ReLU at 0) lies within h."
             )
         return "\n".join(lines)
 

@@ -22,7 +22,7 @@ class Layer:
 
     def forward(self, x, training):
         """out, in training or test mode."""
-        settings = ()
+        settings: tuple = ()
         if self.param is not None:
             self.param["mode"] = "train" if training else "test"
             settings = (self.param,)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy, deepcopy
+from itertools import pairwise
 from math import prod
 
 import numpy as np
@@ -98,7 +99,7 @@ class FullyConnectedNet:
         xp=np,
     ):
         self._arguments = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-        _validate(self._arguments)
+        validate(self._arguments)
         self.xp, self.dtype = xp, np.dtype(dtype)
         self.input_dim, self.num_classes = int(input_dim), int(num_classes)
         self.members = _members(weight_scale=weight_scale, reg=reg, eps=eps, seed=seed)
@@ -174,11 +175,12 @@ class FullyConnectedNet:
             self._set_streams(streams)
 
     def state(self):
-        """A copy of all that training changes: parameters, running statistics, random streams."""
+        """A copy of all that training changes: parameters, running statistics, and the random streams,
+        unless they are NumPy's global one, which isn't the network's to set back."""
         return {
             "params": self.flat_params.copy(),
             "layers": [layer.state() for layer in self.layers],
-            "streams": self._stream_states(),
+            "streams": self._stream_states() if self._is_repeatable else {},
         }
 
     def load_state(self, state):
@@ -220,11 +222,13 @@ class FullyConnectedNet:
         self.layers: list[Layer] = []
         self._layer_names: list[dict[str, str]] = []
         sizes = [self.input_dim, *map(int, given["hidden_dims"])]
-        for i, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True), start=1):
-            block: list[Layer] = [affine(fan_in, fan_out)]
+        for i, (fan_in, fan_out) in enumerate(pairwise(sizes), start=1):
+            linear = affine(fan_in, fan_out)
+            linear.is_first = i == 1
             if weights:
                 settings = {"convention": convention(WEIGHT_CONVENTIONS)}
-                block[0].weightstd = Layer(pair("weightstd"), param=settings)
+                linear.weightstd = Layer(pair("weightstd"), param=settings)
+            block: list[Layer] = [linear]
             if normalization:
                 settings = {"eps": eps, "convention": convention(CONVENTIONS)}
                 if normalization == "batchnorm" and given["bn_momentum"] is not None:
@@ -241,7 +245,6 @@ class FullyConnectedNet:
                 block.append(Layer(pair("dropout"), param=dropout))
             self._append(block, i)
         self._append([affine(sizes[-1], self.num_classes)], len(sizes))
-        self.layers[0].is_first = True
 
     def _append(self, block, i):
         self.layers += block
@@ -296,13 +299,17 @@ class FullyConnectedNet:
         """X as (N, input_dim) in the network's dtype, on its device."""
         X = self.xp.asarray(X)
         if X.ndim < 2 or prod(X.shape[1:]) != self.input_dim:
-            raise ValueError(f"X has shape {X.shape}; the network needs (N, ...) with {self.input_dim} features each")
+            raise ValueError(
+                f"X has shape {X.shape}; the network needs (N, ...) with {self.input_dim} features each"
+            )
         return X.reshape(X.shape[0], -1).astype(self.dtype, copy=False)
 
     def _labels(self, y, n):
         y = self.xp.asarray(y)
         if y.shape != (n,) or y.dtype.kind not in "iu":
-            raise ValueError(f"y must be {n} integer labels, one for each row of X, not {y.dtype} of shape {y.shape}")
+            raise ValueError(
+                f"y must be {n} integer labels, one for each row of X, not {y.dtype} of shape {y.shape}"
+            )
         return y
 
     def _per_member(self, value):
@@ -315,8 +322,8 @@ class FullyConnectedNet:
         return {purpose: random.get_state(rng) for purpose, rng in self._streams.items()}
 
     def _set_streams(self, states):
-        for purpose, rng in self._streams.items():
-            random.set_state(rng, states[purpose])
+        for purpose, state in states.items():
+            random.set_state(self._streams[purpose], state)
 
 
 class Views(Mapping):
@@ -333,7 +340,9 @@ class Views(Mapping):
             raise KeyError(f"no parameter {name!r}; there are: {', '.join(self._views)}")
         view, value = self._views[name], self._xp.asarray(value)
         if value.shape != view.shape:
-            raise ValueError(f"params[{name!r}] has shape {view.shape}; a value of shape {value.shape} doesn't fit")
+            raise ValueError(
+                f"params[{name!r}] has shape {view.shape}; a value of shape {value.shape} doesn't fit"
+            )
         view[...] = value
 
     def __iter__(self) -> Iterator[str]:
@@ -350,12 +359,17 @@ def _members(**settings):
     """K if any setting is a sequence, else None. Raises ValueError if two differ in length."""
     lengths = {name: len(np.ravel(value)) for name, value in settings.items() if np.ndim(value)}
     if len(set(lengths.values())) > 1 or 0 in lengths.values():
-        raise ValueError(f"the members of a population must be equally many, and at least one, in each setting, not {lengths}")
+        raise ValueError(
+            f"each setting of a population needs equally many members, and at least one, not {lengths}"
+        )
     return next(iter(lengths.values()), None)
 
 
-def _validate(given):
-    """Raise ValueError, naming the argument, the value and what is allowed."""
+def validate(given):
+    """Check the arguments of `FullyConnectedNet`, {name: value}.
+
+    Raises ValueError, naming the argument, the value and what is allowed.
+    """
     choices = {
         "normalization": NORMALIZATIONS,
         "activation": ACTIVATIONS,
@@ -382,8 +396,14 @@ def _validate(given):
         raise ValueError(f"bn_momentum must lie in [0, 1], not {given['bn_momentum']!r}")
     if "groupnorm" in (given["normalization"] or ""):
         for size in sizes:
-            if int(given["num_groups"]) != given["num_groups"] or given["num_groups"] < 1 or size % given["num_groups"]:
-                raise ValueError(f"num_groups must divide each of hidden_dims {sizes}, not {given['num_groups']!r}")
+            if (
+                int(given["num_groups"]) != given["num_groups"]
+                or given["num_groups"] < 1
+                or size % given["num_groups"]
+            ):
+                raise ValueError(
+                    f"num_groups must divide each of hidden_dims {sizes}, not {given['num_groups']!r}"
+                )
     if given["noise"] not in (None, False, True):
         unknown = set(given["noise"]) - set(NOISE)
         if unknown:

@@ -59,7 +59,10 @@ class Momentum(SGD):
 
 
 class RMSProp(SGD):
-    """RMSProp (Tieleman and Hinton, 2012, lecture 6.5): c = d * c + (1 - d) * g**2; w -= rate * g / (sqrt(c) + eps)."""
+    """RMSProp (Tieleman and Hinton, 2012, lecture 6.5).
+
+    c = decay_rate * c + (1 - decay_rate) * g**2; w -= rate * g / (sqrt(c) + epsilon).
+    """
 
     coefficients = ("decay_rate", "epsilon")
     slots = ("c",)

@@ -64,10 +64,14 @@ def _backward(backward, dout, checked_cache):
         raise ValueError(f"{name} must return {len(shapes)} gradients, not {len(gradients)}")
     for i, (gradient, shape) in enumerate(zip(gradients, shapes, strict=True)):
         # A parameter's gradient may be (1, D) in place of (D,): that does no harm.
-        if getattr(gradient, "shape", None) != shape and (i == 0 or getattr(gradient, "size", -1) != prod(shape)):
+        if getattr(gradient, "shape", None) != shape and (
+            i == 0 or getattr(gradient, "size", -1) != prod(shape)
+        ):
             which = "dx" if i == 0 else f"gradient {i + 1} of {len(shapes)}"
             raise ValueError(f"{name} must return {which} of shape {shape}, not {_described(gradient)}")
-    fitted = [g.reshape(shape).astype(dout.dtype, copy=False) for g, shape in zip(gradients, shapes, strict=True)]
+    fitted = [
+        g.reshape(shape).astype(dout.dtype, copy=False) for g, shape in zip(gradients, shapes, strict=True)
+    ]
     return tuple(fitted) if len(fitted) > 1 else fitted[0]
 
 
@@ -76,7 +80,10 @@ def _of_member(argument, k):
     if not isinstance(argument, dict):
         return argument[k]
     own = {name: value[k] if hasattr(value, "shape") else value for name, value in argument.items()}
-    return {name: value.item() if getattr(value, "size", 0) == 1 and name == "eps" else value for name, value in own.items()}
+    return {
+        name: value.item() if getattr(value, "size", 0) == 1 and name == "eps" else value
+        for name, value in own.items()
+    }
 
 
 def _collect(param, of_members, xp):

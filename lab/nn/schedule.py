@@ -20,7 +20,7 @@ def cosine(rate, t, total, final=0.0):
 
 
 def cyclic(rate, t, total, lowest=1e-5, half_cycle=500):
-    """A triangle: from `lowest` up to `rate` in `half_cycle` updates, and down again (Smith, 2017, section 3)."""
+    """Triangles: from `lowest` up to `rate` in `half_cycle` updates, and down (Smith, 2017, section 3)."""
     position = abs((t / half_cycle) % 2 - 1)  # 1 at the lowest rate, 0 at the top
     return rate + (lowest - rate) * position
 

@@ -64,14 +64,16 @@ def standardize(x, eps=1e-5, ddof=0, root="inside"):
 
 
 def inverse_std(var, eps, root):
-    """The factor that x - mean is multiplied by, in the dtype of var, and the `eps_factor` of its derivative."""
+    """What x - mean is multiplied by, in the dtype of var, and the `eps_factor` of its derivative."""
     xp = var.__array_namespace__()
     if root == "inside":
         inv_std, eps_factor = 1 / xp.sqrt(var + eps), 1.0
     elif root == "outside":
         std = xp.sqrt(var)
         inv_std = 1 / (std + eps)
-        eps_factor = xp.where(std > 0, (std + eps) / xp.where(std > 0, std, 1), 1).astype(var.dtype, copy=False)
+        eps_factor = xp.where(std > 0, (std + eps) / xp.where(std > 0, std, 1), 1).astype(
+            var.dtype, copy=False
+        )
     else:
         inv_std = 1 / xp.sqrt(xp.maximum(var, eps))
         eps_factor = (var > eps).astype(var.dtype)  # below the floor the variance has no influence

@@ -1,0 +1,58 @@
+"""A network that somebody else wrote, in the place of `FullyConnectedNet`."""
+
+from copy import deepcopy
+
+import numpy as np
+
+
+class BorrowedNet:
+    """Any object with `.loss(X, y) -> (loss, gradients)`, `.loss(X) -> scores` and a dict `.params`.
+
+    Its parameters move into one flat buffer and `params` holds views from then on, so the lab's
+    optimizers update them in place. Raises ValueError for a model without them.
+    """
+
+    members = None
+    xp = np
+
+    def __init__(self, model):
+        if not callable(getattr(model, "loss", None)) or not hasattr(model, "params"):
+            raise ValueError(
+                f"a model needs .loss(X, y) and .params; {type(model).__name__} lacks one of them"
+            )
+        self.model, self.reg = model, getattr(model, "reg", 0.0)
+        self._bind()
+
+    def backpropagate(self, X, y):
+        """The loss; the gradients go into `flat_gradient`."""
+        loss, gradients = self.model.loss(X, y)
+        self.flat_gradient = np.concatenate([np.ravel(gradients[name]) for name in self.model.params])
+        return np.asarray(loss)
+
+    def scores(self, X):
+        """(N, C), in test mode."""
+        return self.model.loss(X)
+
+    def state(self):
+        """A copy of the whole model."""
+        return deepcopy(vars(self.model))
+
+    def load_state(self, state):
+        """Go back to what `state` returned."""
+        vars(self.model).update(deepcopy(state))
+        for name, view in self._views.items():
+            view[...] = state["params"][name]
+            self.model.params[name] = view
+
+    def __deepcopy__(self, memo):
+        return BorrowedNet(deepcopy(self.model, memo))
+
+    def _bind(self):
+        arrays = {name: np.asarray(value) for name, value in self.model.params.items()}
+        self.flat_params = np.concatenate([a.ravel() for a in arrays.values()])
+        self.flat_gradient = np.zeros_like(self.flat_params)
+        self.dtype = self.flat_params.dtype
+        ends = np.cumsum([a.size for a in arrays.values()])[:-1]
+        parts = np.split(self.flat_params, ends)
+        self._views = {n: p.reshape(a.shape) for (n, a), p in zip(arrays.items(), parts, strict=True)}
+        self.model.params.update(self._views)

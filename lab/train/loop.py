@@ -1,0 +1,285 @@
+"""The one training loop.
+
+Everybody iterates over it: `train`, `Solver`, the explorer, the command line, the tests. All its state is
+explicit, so it can be paused (stop iterating), changed (set `learning_rate` or `reg`), branched and replayed.
+"""
+
+from contextlib import contextmanager
+from copy import copy, deepcopy
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lab.data import augment, load
+from lab.nn import random
+from lab.nn.backend import array_module, to_host
+from lab.nn.network import FullyConnectedNet
+from lab.nn.optim import OPTIMIZERS
+from lab.nn.schedule import SCHEDULES
+from lab.train.borrowed import BorrowedNet
+from lab.train.minibatches import Minibatches
+
+POPULATION_FIELDS = ("weight_scale", "learning_rate", "reg", "eps", "seed")
+ACCURACY_SAMPLES = 1000  # of the training set, as courses take; validation is measured on all of it
+SCORED_AT_ONCE = 1000  # rows that go through the network together when accuracy is measured
+UNREAD_ON_DEVICE = 10  # losses that stay on a device before they are read
+ONE_THREAD_BELOW = 500  # batch size from which a second BLAS thread helps
+
+
+class Accuracy(NamedTuple):
+    """One measurement of accuracy; train and val are numbers, in a population arrays (K,)."""
+
+    update: int  # after so many updates
+    epoch: int  # after so many complete epochs
+    train: Any
+    val: Any
+
+
+class Training:
+    """A training run that goes on as long as somebody iterates over it.
+
+    net: a FullyConnectedNet, or any object with the course's `.loss(X, y)` and `.params`.
+    data: mapping with X_train, y_train, X_val, y_val.
+    batch_size, sampling, epochs, learning_rate, optimizer, optim_config, schedule, schedule_config,
+    augmentation: see `lab.Config`. data_seed: of minibatches and augmentation; None draws from `np.random`.
+    In a population learning_rate may be a sequence with one rate for each member.
+
+    Iterating yields the number of updates made, after each update. Divergence (a loss that isn't finite)
+    ends a run and is recorded in `diverged_at`; a population goes on while one of its members lives.
+    """
+
+    def __init__(
+        self,
+        net,
+        data,
+        *,
+        batch_size=50,
+        sampling="epoch",
+        epochs=10,
+        learning_rate=1e-3,
+        optimizer="adam",
+        optim_config=None,
+        schedule="constant",
+        schedule_config=None,
+        augmentation=None,
+        data_seed=0,
+        config=None,
+    ):
+        self.net = net if hasattr(net, "backpropagate") else BorrowedNet(net)
+        self.config, self.backend = config, "NumPy on the processor"
+        self.batch_size, self.epochs = batch_size, epochs
+        self.learning_rate, self.schedule, self.schedule_config = (
+            learning_rate,
+            schedule,
+            schedule_config or {},
+        )
+        self.optimizer = OPTIMIZERS[optimizer](self.net.flat_params, **(optim_config or {}))
+        self.minibatches = Minibatches(
+            len(data["y_train"]), batch_size, sampling, random.stream(data_seed, "minibatches")
+        )
+        self.augmentation = augmentation
+        self._augmentation_rng = random.stream(data_seed, "augmentation")
+        self._image_shape = getattr(data, "image_shape", None) or data["X_train"].shape[1:]
+        if augmentation and len(self._image_shape) != 3:
+            raise ValueError(
+                f"augmentation={augmentation!r} needs images; these samples have shape {self._image_shape}"
+            )
+
+        # Augmented minibatches are made on the host; all else lives where the network lives.
+        moved = to_host if augmentation else self.net.xp.asarray
+        self._X, self._y = moved(data["X_train"]), self.net.xp.asarray(data["y_train"])
+        self._measured = {
+            part: (
+                self.net.xp.asarray(data[f"X_{part}"][:limit]),
+                self.net.xp.asarray(data[f"y_{part}"][:limit]),
+            )
+            for part, limit in (("train", ACCURACY_SAMPLES), ("val", None))
+        }
+        self.step = 0  # updates made
+        self.accuracies: list[Accuracy] = []
+        self._losses: list[Any] = []  # on the host
+        self._unread: list[Any] = []  # on the device
+        self._diverged = np.zeros(self.net.members or 1, dtype=int)  # update at which a member diverged, or 0
+
+    @classmethod
+    def from_config(cls, config, data=None, layers=None, **members):
+        """The run that a configuration describes.
+
+        data: a mapping in place of the data set that the configuration names. layers: own pairs, see
+        `FullyConnectedNet`. members: sequences for weight_scale, learning_rate, reg, eps or seed, which
+        make a population. Raises ValueError for settings that don't fit, DataError for missing data.
+        """
+        for name in members:
+            if name not in POPULATION_FIELDS:
+                raise ValueError(f"members can't differ in {name!r}, only in: {', '.join(POPULATION_FIELDS)}")
+        data_seed = config.seed if config.data_seed is None else config.data_seed
+        if data is None:
+            data = load(
+                config.dataset, train_size=config.train_size, val_size=config.val_size,
+                preprocessing=config.preprocessing, seed=data_seed, dtype=config.dtype,
+            )  # fmt: skip
+        xp, backend = array_module(config.backend)
+        rates = members.pop("learning_rate", config.learning_rate)
+        settings = {**config.network(), **members, "data_seed": data_seed, "xp": xp, "layers": layers}
+        if np.ndim(rates) and not members:
+            settings["weight_scale"] = [config.weight_scale] * len(rates)
+        net = FullyConnectedNet(
+            input_dim=int(np.prod(data["X_train"].shape[1:])),
+            num_classes=getattr(data, "num_classes", None) or int(np.max(data["y_train"])) + 1,
+            **settings,
+        )
+        training = cls(
+            net, data, batch_size=config.batch_size, sampling=config.sampling, epochs=config.epochs,
+            learning_rate=rates, optimizer=config.optimizer, optim_config=config.optim_config,
+            schedule=config.schedule, schedule_config=config.schedule_config,
+            augmentation=config.augmentation, data_seed=data_seed, config=config,
+        )  # fmt: skip
+        training.backend = backend
+        return training
+
+    @property
+    def total_steps(self):
+        """Updates of the whole run."""
+        return self.epochs * self.minibatches.per_epoch
+
+    @property
+    def is_done(self):
+        """Whether all updates are made, or all members have diverged."""
+        return self.step >= self.total_steps or bool(self._diverged.all())
+
+    @property
+    def epoch(self):
+        """Passes over the data so far, a fraction in the middle of one."""
+        return self.step / self.minibatches.per_epoch
+
+    @property
+    def reg(self):
+        """L2; may be changed at any time."""
+        return self.net.reg
+
+    @reg.setter
+    def reg(self, value):
+        self.net.reg = value
+
+    @property
+    def loss(self):
+        """The loss of each update so far: (updates,), in a population (updates, K)."""
+        self._read()
+        return np.array(self._losses, dtype=float).reshape(len(self._losses), *self._lead)
+
+    @property
+    def diverged_at(self):
+        """The update (from 1) whose loss was the first that isn't finite, or None; in a population a list."""
+        self._read()
+        updates = [int(update) or None for update in self._diverged]
+        return updates[0] if self.net.members is None else updates
+
+    def __iter__(self):
+        while not self.is_done:
+            self._advance()
+            yield self.step
+
+    def state(self):
+        """A copy of all that changes from step to step."""
+        self._read()
+        return {
+            "net": self.net.state(),
+            "optimizer": self.optimizer.state(),
+            "minibatches": self.minibatches.state(),
+            "augmentation": random.get_state(self._augmentation_rng),
+            "learning_rate": self.learning_rate,
+            "reg": self.reg,
+            "step": self.step,
+            "accuracies": list(self.accuracies),
+            "losses": list(self._losses),
+            "diverged": self._diverged.copy(),
+        }
+
+    def load_state(self, state):
+        """Go back, bit for bit, to what `state` returned."""
+        self.net.load_state(state["net"])
+        self.optimizer.load_state(state["optimizer"])
+        self.minibatches.load_state(state["minibatches"])
+        random.set_state(self._augmentation_rng, state["augmentation"])
+        self.learning_rate, self.reg, self.step = state["learning_rate"], state["reg"], state["step"]
+        self.accuracies, self._losses, self._unread = list(state["accuracies"]), list(state["losses"]), []
+        self._diverged = state["diverged"].copy()
+
+    def branch(self):
+        """A copy that goes on by itself; the data is shared, all that changes is not."""
+        twin = copy(self)
+        for name in ("net", "optimizer", "minibatches", "_augmentation_rng", "_diverged"):
+            setattr(twin, name, deepcopy(getattr(self, name)))
+        for name in ("accuracies", "_losses", "_unread"):
+            setattr(twin, name, list(getattr(self, name)))
+        return twin
+
+    def accuracy(self, part):
+        """The share of right answers in test mode on "train" (its first 1000 samples) or "val"."""
+        X, y = self._measured[part]
+        right = 0
+        for start in range(0, len(y), SCORED_AT_ONCE):
+            rows = slice(start, start + SCORED_AT_ONCE)
+            right = right + (self.net.scores(X[rows]).argmax(axis=-1) == y[rows]).sum(axis=-1)
+        share = to_host(right) / max(len(y), 1)
+        return float(share) if self.net.members is None else share
+
+    # --- inside -------------------------------------------------------------------------------------
+
+    @property
+    def _lead(self):
+        return () if self.net.members is None else (self.net.members,)
+
+    def _advance(self):
+        """One update, and what is measured after it."""
+        with np.errstate(all="ignore"):  # divergence is a result
+            rows = self.minibatches.next()
+            X = self._X[rows if self.augmentation else self.net.xp.asarray(rows)]
+            if self.augmentation:
+                X = augment(
+                    X, self._augmentation_rng, self._image_shape, flip="flip" in self.augmentation,
+                    shift=4 if "shift" in self.augmentation else 0,
+                )  # fmt: skip
+            loss = self.net.backpropagate(X, self._y[self.net.xp.asarray(rows)])
+            self.optimizer.update(self.net.flat_params, self.net.flat_gradient, self._rate())
+            self.step += 1
+            self._unread.append(loss)
+            if self.net.xp is np or len(self._unread) >= UNREAD_ON_DEVICE:
+                self._read()
+            ends_epoch = self.step % self.minibatches.per_epoch == 0
+            if self.step == 1 or ends_epoch:
+                epoch = self.step // self.minibatches.per_epoch if ends_epoch else 0
+                self.accuracies.append(
+                    Accuracy(self.step, epoch, self.accuracy("train"), self.accuracy("val"))
+                )
+
+    def _rate(self):
+        """The learning rate of this update: a number, in a population with different ones an array (K, 1)."""
+        if np.ndim(self.learning_rate) == 0:
+            return SCHEDULES[self.schedule](
+                self.learning_rate, self.step, self.total_steps, **self.schedule_config
+            )
+        rates = np.asarray(self.learning_rate, dtype=self.net.dtype)[:, None]
+        rates = SCHEDULES[self.schedule](rates, self.step, self.total_steps, **self.schedule_config)
+        return self.net.xp.asarray(rates.astype(self.net.dtype))
+
+    def _read(self):
+        """Fetch the losses that are still on the device, and see which members have diverged."""
+        first = len(self._losses) + 1
+        for update, loss in enumerate(map(to_host, self._unread), start=first):
+            newly = (self._diverged == 0) & ~np.isfinite(np.atleast_1d(loss))
+            self._diverged[newly] = update
+            self._losses.append(float(loss) if self.net.members is None else loss)
+        self._unread = []
+
+
+@contextmanager
+def blas_threads(batch_size):
+    """One BLAS thread for the small products of a small minibatch: a second one costs more than it brings."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:  # the core runs with NumPy alone
+        yield
+        return
+    with threadpool_limits(1 if batch_size < ONE_THREAD_BELOW else None, user_api="blas"):
+        yield

@@ -1,0 +1,88 @@
+"""The course's `Solver`: a face of the training loop."""
+
+from copy import deepcopy
+
+from lab.train.loop import Training, blas_threads
+
+RULES = {"sgd": "sgd", "sgd_momentum": "momentum", "rmsprop": "rmsprop", "adam": "adam"}
+# What courses take for a learning rate when none is given.
+USUAL_RATES = {"sgd": 1e-2, "sgd_momentum": 1e-2, "rmsprop": 1e-2, "adam": 1e-3}
+
+
+class Solver:
+    """Trains a model on a dict of data, in the course's vocabulary.
+
+    model: a FullyConnectedNet, or any object with `.loss(X, y)` and `.params`.
+    data: mapping with X_train, y_train, X_val, y_val.
+    num_epochs, batch_size. update_rule: "sgd", "sgd_momentum", "rmsprop" or "adam". optim_config: its
+    learning_rate and coefficients. lr_decay: the rate is multiplied by it after each epoch.
+    print_every, verbose: whether and how often the loss is printed.
+    Minibatches are drawn from `np.random` with replacement, N // batch_size an epoch. Accuracy is measured
+    after the first update and after each epoch: 11 entries for 10 epochs.
+    Raises ValueError for a rule or coefficient that doesn't exist.
+    """
+
+    def __init__(
+        self,
+        model,
+        data,
+        *,
+        num_epochs=10,
+        batch_size=100,
+        update_rule="sgd",
+        optim_config=None,
+        lr_decay=1.0,
+        print_every=10,
+        verbose=True,
+    ):
+        if update_rule not in RULES:
+            raise ValueError(f"update_rule must be one of {', '.join(RULES)}, not {update_rule!r}")
+        coefficients = dict(optim_config or {})
+        rate = coefficients.pop("learning_rate", USUAL_RATES[update_rule])
+        self.model, self.num_epochs = model, num_epochs
+        self.print_every, self.verbose = print_every, verbose
+        self.training = Training(
+            model, data, batch_size=batch_size, sampling="with_replacement", epochs=num_epochs,
+            learning_rate=rate, optimizer=RULES[update_rule], optim_config=coefficients, data_seed=None,
+        )  # fmt: skip
+        if lr_decay != 1.0:
+            self.training.schedule = "step"
+            self.training.schedule_config = {"every": self.training.minibatches.per_epoch, "factor": lr_decay}
+        self.best_val_acc = 0.0
+
+    @property
+    def loss_history(self):
+        """The loss of each update."""
+        return self.training.loss.tolist()
+
+    @property
+    def train_acc_history(self):
+        """Training accuracy after the first update and after each epoch."""
+        return [accuracy.train for accuracy in self.training.accuracies]
+
+    @property
+    def val_acc_history(self):
+        """Validation accuracy after the first update and after each epoch."""
+        return [accuracy.val for accuracy in self.training.accuracies]
+
+    def train(self):
+        """Train to the end; the model is then as it was when its validation accuracy was best."""
+        training, best = self.training, None
+        if training.is_done:  # a second call goes on for as many epochs again
+            training.epochs += self.num_epochs
+        with blas_threads(training.batch_size):
+            for step in training:
+                if self.verbose and (step - 1) % self.print_every == 0:
+                    print(f"(Iteration {step} / {training.total_steps}) loss: {training.loss[-1]:.6f}")
+                measured = training.accuracies[-1]
+                if measured.update != step:
+                    continue
+                if self.verbose:
+                    print(
+                        f"(Epoch {measured.epoch} / {training.epochs}) "
+                        f"train acc: {measured.train:.6f}; val_acc: {measured.val:.6f}"
+                    )
+                if measured.val > self.best_val_acc:
+                    self.best_val_acc, best = measured.val, deepcopy(training.net.state())
+        if best is not None:
+            training.net.load_state(best)
