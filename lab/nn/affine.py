@@ -1,5 +1,6 @@
 """Affine layer: out = x w + b."""
 
+from lab.nn.backend import namespace
 from lab.nn.layer import Layer
 
 
@@ -26,7 +27,7 @@ def affine_backward(dout, cache, into=None, needs_dx=True):
     """
     x, w = cache
     flat = x.reshape(x.shape[0], -1) if w.ndim == 2 else x
-    xp = dout.__array_namespace__()
+    xp = namespace(dout)
     dw, db = into or (None, None)
     dw = xp.matmul(flat.swapaxes(-1, -2), dout, out=dw)
     db = xp.matmul(xp.ones(dout.shape[-2], dtype=dout.dtype), dout, out=db)

@@ -1,5 +1,7 @@
 """Which array library a network computes with, and the way back to the host."""
 
+import sys
+
 import numpy as np
 
 BACKENDS = ("numpy", "cupy", "auto")
@@ -36,10 +38,18 @@ def probe_cupy():
         if float(total) != 12:
             return None, "a test sum on the GPU came out wrong"
         return cupy, cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
-    except ImportError:
-        return None, "CuPy isn't installed"
     except Exception as error:  # drivers fail in many ways, each with an exception of its own
+        if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
+            return None, "CuPy isn't installed"
         return None, " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def namespace(array):
+    """The array library that an array belongs to: numpy or cupy."""
+    try:
+        return array.__array_namespace__()
+    except AttributeError:  # CuPy's arrays (14.2) don't have it yet
+        return sys.modules[type(array).__module__]
 
 
 def to_host(array):

@@ -9,6 +9,7 @@ population's, (K, N, D) with (K, D); `...` stands for the optional K. NumPy and 
 
 from typing import NamedTuple
 
+from lab.nn.backend import namespace
 from lab.nn.standardize import (
     Array,
     Standardized,
@@ -94,7 +95,7 @@ def batchnorm_backward_alt(dout, cache):
     """
     (x_hat, inv_std, dof, eps_factor), gamma, training = cache
     n = dout.shape[-2]
-    ones = dout.__array_namespace__().ones(n, dtype=dout.dtype)
+    ones = namespace(dout).ones(n, dtype=dout.dtype)
     dbeta = ones @ dout
     dgamma = ones @ (dout * x_hat)
     if not training:

@@ -1,5 +1,7 @@
 """Inverted dropout (Srivastava and others, 2014, section 4): zero units at random, scale up the others."""
 
+from lab.nn.backend import namespace
+
 
 def dropout_forward(x, dropout_param):
     """Keep each unit with probability p in training mode; change nothing in test mode.
@@ -18,7 +20,7 @@ def dropout_forward(x, dropout_param):
     if mode != "train":
         raise ValueError(f"dropout_param['mode'] must be 'train' or 'test', not {mode!r}")
     kept = dropout_param["rng"].random(x.shape[-2:]) < p
-    mask = x.__array_namespace__().asarray(kept).astype(x.dtype) / p
+    mask = namespace(x).asarray(kept).astype(x.dtype) / float(p)
     return x * mask, mask
 
 

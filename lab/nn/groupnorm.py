@@ -7,6 +7,7 @@ channels and positions of one group in one sample. One group is layer norm over 
 are instance norm.
 """
 
+from numbers import Integral
 from typing import NamedTuple
 
 from lab.nn.standardize import Array, Standardized, convention_of, standardize, standardize_backward
@@ -61,7 +62,7 @@ def _by_group(x, gamma, beta, num_groups):
         if per_channel.shape != expected:
             raise ValueError(f"{name} has shape {per_channel.shape}; x {x.shape} needs {expected}")
     channels = x.shape[lead + 1]
-    if not isinstance(num_groups, int) or num_groups < 1 or channels % num_groups:
+    if not isinstance(num_groups, Integral) or num_groups < 1 or channels % num_groups:
         raise ValueError(f"num_groups must be a divisor of the {channels} channels, not {num_groups!r}")
     return x.reshape(*x.shape[:lead], x.shape[lead] * num_groups, -1).swapaxes(-1, -2)
 

@@ -8,6 +8,7 @@ mode alike. Up to gamma and beta it is batch normalization of the transposed min
 
 from typing import NamedTuple
 
+from lab.nn.backend import namespace
 from lab.nn.standardize import (
     Array,
     Standardized,
@@ -45,7 +46,7 @@ def layernorm_forward(x, gamma, beta, ln_param):
 def layernorm_backward(dout, cache):
     """dout: (..., N, D), the gradient with respect to out. Returns dx, dgamma, dbeta."""
     standardized, gamma = cache
-    ones = dout.__array_namespace__().ones(dout.shape[-2], dtype=dout.dtype)
+    ones = namespace(dout).ones(dout.shape[-2], dtype=dout.dtype)
     dbeta = ones @ dout
     dgamma = ones @ (dout * standardized.x_hat.swapaxes(-1, -2))
     dx = standardize_backward((dout * rows(gamma)).swapaxes(-1, -2), standardized)

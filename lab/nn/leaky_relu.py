@@ -1,12 +1,14 @@
 """Leaky rectified linear unit (Maas, Hannun and Ng, 2013): out = x where x > 0, slope * x elsewhere."""
 
+from lab.nn.backend import namespace
+
 
 def leaky_relu_forward(x, slope=0.01):
     """x: floats of any shape. Returns (out, cache), out with the shape and dtype of x."""
-    return x.__array_namespace__().where(x > 0, x, x * slope), (x, slope)
+    return namespace(x).where(x > 0, x, x * slope), (x, slope)
 
 
 def leaky_relu_backward(dout, cache):
     """dout: the shape of x. Returns dx; at 0 the slope is taken to be that of the left side."""
     x, slope = cache
-    return x.__array_namespace__().where(x > 0, dout, dout * slope)
+    return namespace(x).where(x > 0, dout, dout * slope)

@@ -125,6 +125,11 @@ class FullyConnectedNet:
         """
         if y is None:
             return self.scores(X)
+        labels = self._labels(y, len(self._samples(X)))
+        if not 0 <= int(labels.min()) <= int(labels.max()) < self.num_classes:
+            raise ValueError(
+                f"y must lie in 0 .. {self.num_classes - 1}, not in {labels.min()} .. {labels.max()}"
+            )
         if self._is_repeatable:
             before = self._stream_states()
         loss = self.backpropagate(X, y)
@@ -159,6 +164,8 @@ class FullyConnectedNet:
 
     @params.setter
     def params(self, values):
+        if set(values) != set(self._params):
+            raise ValueError(f"params needs exactly {', '.join(self._params)}, not {', '.join(values)}")
         for name in self._params:
             self._params[name] = values[name]
 
@@ -208,7 +215,7 @@ class FullyConnectedNet:
         normalization, _, weights = (given["normalization"] or "").partition("+")
         if normalization == "weightstd":
             normalization, weights = "", "weightstd"
-        eps = given["eps"] if np.ndim(given["eps"]) == 0 else self._per_member(given["eps"])[:, None]
+        eps = float(given["eps"]) if np.ndim(given["eps"]) == 0 else self._per_member(given["eps"])[:, None]
 
         def pair(kind):
             return adopt(own[kind], self.members) if kind in own else PAIRS[kind]
@@ -232,16 +239,17 @@ class FullyConnectedNet:
             if normalization:
                 settings = {"eps": eps, "convention": convention(CONVENTIONS)}
                 if normalization == "batchnorm" and given["bn_momentum"] is not None:
-                    settings["momentum"] = given["bn_momentum"]
+                    settings["momentum"] = float(given["bn_momentum"])
                 if normalization == "groupnorm":
-                    settings["num_groups"] = given["num_groups"]
+                    settings["num_groups"] = int(given["num_groups"])
                 block.append(Layer(pair(normalization), {"gamma": (fan_out,), "beta": (fan_out,)}, settings))
             if given["noise"]:
                 sizes_of_noise = NOISE if given["noise"] is True else given["noise"]
-                block.append(Layer(pair("noise"), param={**sizes_of_noise, "rng": self._streams["noise"]}))
+                noise = {name: float(size) for name, size in sizes_of_noise.items()}
+                block.append(Layer(pair("noise"), param={**noise, "rng": self._streams["noise"]}))
             block.append(Layer(pair(given["activation"])))
             if given["dropout_keep_ratio"] != 1:
-                dropout = {"p": given["dropout_keep_ratio"], "rng": self._streams["dropout"]}
+                dropout = {"p": float(given["dropout_keep_ratio"]), "rng": self._streams["dropout"]}
                 block.append(Layer(pair("dropout"), param=dropout))
             self._append(block, i)
         self._append([affine(sizes[-1], self.num_classes)], len(sizes))
@@ -298,9 +306,10 @@ class FullyConnectedNet:
     def _samples(self, X):
         """X as (N, input_dim) in the network's dtype, on its device."""
         X = self.xp.asarray(X)
-        if X.ndim < 2 or prod(X.shape[1:]) != self.input_dim:
+        if X.ndim < 2 or not len(X) or prod(X.shape[1:]) != self.input_dim:
             raise ValueError(
-                f"X has shape {X.shape}; the network needs (N, ...) with {self.input_dim} features each"
+                f"X has shape {X.shape}; the network needs (N, ...), N at least 1, with {self.input_dim} "
+                "features each"
             )
         return X.reshape(X.shape[0], -1).astype(self.dtype, copy=False)
 
@@ -382,9 +391,9 @@ def validate(given):
     for name in ("input_dim", "num_classes"):
         if int(given[name]) != given[name] or given[name] < 1:
             raise ValueError(f"{name} must be a positive whole number, not {given[name]!r}")
-    sizes = list(given["hidden_dims"])
-    if any(int(size) != size or size < 1 for size in sizes):
-        raise ValueError(f"hidden_dims must be positive whole numbers, not {sizes}")
+    sizes = given["hidden_dims"]
+    if np.ndim(sizes) != 1 or any(int(size) != size or size < 1 for size in sizes):
+        raise ValueError(f"hidden_dims must be a list of positive whole numbers, not {sizes}")
     if not 0 < given["dropout_keep_ratio"] <= 1:
         raise ValueError(f"dropout_keep_ratio must lie in (0, 1], not {given['dropout_keep_ratio']!r}")
     if np.dtype(given["dtype"]) not in (np.float32, np.float64):

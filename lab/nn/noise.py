@@ -5,6 +5,8 @@ distribution, mu ~ U(-n_mu, n_mu) and sigma ~ U(1, n_sigma), and each sample dra
 m ~ U(mu - r_mu, mu + r_mu) and s ~ N(sigma, r_sigma**2). The default sizes are the lab's choice.
 """
 
+from lab.nn.backend import namespace
+
 NOISE = {"n_mu": 0.5, "n_sigma": 1.25, "r_mu": 0.1, "r_sigma": 0.1}
 
 
@@ -26,7 +28,7 @@ def noise_forward(x, noise_param):
     sigma = rng.uniform(1, size["n_sigma"], units)
     m = mu + rng.uniform(-size["r_mu"], size["r_mu"], (rows, units))
     s = sigma + size["r_sigma"] * rng.standard_normal((rows, units))
-    xp = x.__array_namespace__()
+    xp = namespace(x)
     m, s = xp.asarray(m).astype(x.dtype), xp.asarray(s).astype(x.dtype)
     return s * x + m, s
 

@@ -4,6 +4,8 @@
 also an array (K, 1). The names of the coefficients are those of the papers.
 """
 
+from lab.nn.backend import namespace
+
 
 class SGD:
     """Stochastic gradient descent: w -= rate * g."""
@@ -18,7 +20,7 @@ class SGD:
                 allowed = ", ".join(self.coefficients) or "none"
                 raise ValueError(f"{type(self).__name__} has no coefficient {name!r}; it has: {allowed}")
             setattr(self, name, value)
-        xp = params.__array_namespace__()
+        xp = namespace(params)
         self.t = 0
         self.velocities = {slot: xp.zeros_like(params) for slot in self.slots}
         self._scratch = xp.empty_like(params)
@@ -30,7 +32,7 @@ class SGD:
 
     def _times(self, vector, factor):
         """factor * vector, without a new array."""
-        return vector.__array_namespace__().multiply(vector, factor, out=self._scratch)
+        return namespace(vector).multiply(vector, factor, out=self._scratch)
 
     def state(self):
         """A copy of all that changes from update to update."""
@@ -70,7 +72,7 @@ class RMSProp(SGD):
     epsilon = 1e-8
 
     def update(self, params, gradient, rate):
-        c, xp = self.velocities["c"], params.__array_namespace__()
+        c, xp = self.velocities["c"], namespace(params)
         self.t += 1
         square = xp.multiply(gradient, gradient, out=self._scratch)
         square *= 1 - self.decay_rate
@@ -93,7 +95,7 @@ class Adam(SGD):
     epsilon = 1e-8
 
     def update(self, params, gradient, rate):
-        m, v, xp = self.velocities["m"], self.velocities["v"], params.__array_namespace__()
+        m, v, xp = self.velocities["m"], self.velocities["v"], namespace(params)
         self.t += 1
         m *= self.beta1
         m += self._times(gradient, 1 - self.beta1)

@@ -7,6 +7,9 @@ they are applied member by member.
 
 from math import prod
 
+from lab.nn.backend import namespace
+from lab.nn.random import get_state, set_state
+
 
 def adopt(pair, members=None):
     """The pair as `lab.nn.layer.Layer` wants it.
@@ -20,10 +23,16 @@ def adopt(pair, members=None):
         if members is None:
             return _forward(own_forward, x, arguments)
         by_member = [[_of_member(a, k) for a in arguments] for k in range(members)]
-        inputs = [x[k] if x.ndim > 2 else x for k in range(members)]  # the data has no member axis
-        results = [_forward(own_forward, *both) for both in zip(inputs, by_member, strict=True)]
+        streams = [param["rng"] for param in arguments if isinstance(param, dict) and "rng" in param]
+        states = [get_state(rng) for rng in streams]
+        results = []
+        for k in range(members):
+            for rng, state in zip(streams, states, strict=True):  # members share what is drawn
+                set_state(rng, state)
+            own_x = x[k] if x.ndim > 2 else x  # the data has no member axis
+            results.append(_forward(own_forward, own_x, by_member[k]))
         outs, caches = zip(*results, strict=True)
-        xp = x.__array_namespace__()
+        xp = namespace(x)
         for i, param in enumerate(arguments):
             if isinstance(param, dict):
                 _collect(param, [own[i] for own in by_member], xp)
@@ -33,7 +42,7 @@ def adopt(pair, members=None):
         if members is None:
             return _backward(own_backward, dout, cache)
         results = [_backward(own_backward, dout[k], cache[k]) for k in range(members)]
-        stack = dout.__array_namespace__().stack
+        stack = namespace(dout).stack
         if not isinstance(results[0], tuple):
             return stack(results)
         return tuple(stack(gradients) for gradients in zip(*results, strict=True))
@@ -43,7 +52,7 @@ def adopt(pair, members=None):
 
 def _forward(forward, x, arguments):
     """(out in the dtype of x, what `_backward` needs)."""
-    name, result = forward.__name__, forward(x, *arguments)
+    name, result = getattr(forward, "__name__", "forward"), forward(x, *arguments)
     if not isinstance(result, tuple) or len(result) != 2:
         raise ValueError(f"{name} must return (out, cache), not {_described(result)}")
     parameters = [a.shape for a in arguments if hasattr(a, "shape")]
@@ -58,7 +67,7 @@ def _forward(forward, x, arguments):
 def _backward(backward, dout, checked_cache):
     """dx alone where there are no parameters, else the tuple of gradients, all in the dtype of dout."""
     shapes, cache = checked_cache
-    name, result = backward.__name__, backward(dout, cache)
+    name, result = getattr(backward, "__name__", "backward"), backward(dout, cache)
     gradients = result if isinstance(result, tuple) else (result,)
     if len(gradients) != len(shapes):
         raise ValueError(f"{name} must return {len(shapes)} gradients, not {len(gradients)}")
@@ -91,7 +100,7 @@ def _collect(param, of_members, xp):
     for name, value in of_members[0].items():
         if hasattr(value, "shape"):
             param[name] = xp.stack([own[name] for own in of_members])
-        elif name not in param:
+        elif not hasattr(param.get(name), "shape"):  # eps by member stays an array
             param[name] = value
 
 

@@ -1,9 +1,11 @@
 """Rectified linear unit (Nair and Hinton, 2010): out = max(x, 0)."""
 
+from lab.nn.backend import namespace
+
 
 def relu_forward(x):
     """x: floats of any shape. Returns (out, cache), out with the shape and dtype of x."""
-    return x.__array_namespace__().maximum(x, 0), x
+    return namespace(x).maximum(x, 0), x
 
 
 def relu_backward(dout, cache):

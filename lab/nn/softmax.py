@@ -1,5 +1,7 @@
 """Softmax cross-entropy: loss = mean over the rows of -log(exp(x_y) / sum_c exp(x_c))."""
 
+from lab.nn.backend import namespace
+
 
 def softmax_loss(x, y):
     """The mean cross-entropy of the scores and its gradient.
@@ -7,7 +9,7 @@ def softmax_loss(x, y):
     x: (..., N, C) float scores. y: (N,) integer labels in 0 .. C - 1, one for each row.
     Returns (loss, dx): loss of shape (...), dx with the shape and dtype of x.
     """
-    xp, n = x.__array_namespace__(), x.shape[-2]
+    xp, n = namespace(x), x.shape[-2]
     shifted = x - x.max(axis=-1, keepdims=True)  # exp can't overflow, and the result is the same
     exp = xp.exp(shifted)
     total = exp.sum(axis=-1, keepdims=True)

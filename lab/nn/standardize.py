@@ -8,6 +8,8 @@ Functions take arrays of any number of leading axes, written `...`; NumPy and Cu
 
 from typing import Any, NamedTuple
 
+from lab.nn.backend import namespace
+
 Array = Any  # numpy.ndarray or cupy.ndarray
 
 
@@ -47,7 +49,7 @@ def standardize(x, eps=1e-5, ddof=0, root="inside"):
     root: "inside" 1 / sqrt(var + eps), "outside" 1 / (sqrt(var) + eps), "floor" 1 / sqrt(max(var, eps)).
     Returns (Standardized, mean, var), the statistics of shape (..., D).
     """
-    xp, n = x.__array_namespace__(), x.shape[-2]
+    xp, n = namespace(x), x.shape[-2]
     # Averages are matrix products: at these sizes BLAS adds up several times faster than mean().
     average = xp.full(n, 1 / n, dtype=x.dtype)
     mean = average @ x
@@ -65,7 +67,7 @@ def standardize(x, eps=1e-5, ddof=0, root="inside"):
 
 def inverse_std(var, eps, root):
     """What x - mean is multiplied by, in the dtype of var, and the `eps_factor` of its derivative."""
-    xp = var.__array_namespace__()
+    xp = namespace(var)
     if root == "inside":
         inv_std, eps_factor = 1 / xp.sqrt(var + eps), 1.0
     elif root == "outside":
@@ -89,7 +91,7 @@ def standardize_backward(dx_hat, standardized):
     """
     x_hat, inv_std, dof, eps_factor = standardized
     n = dx_hat.shape[-2]
-    ones = dx_hat.__array_namespace__().ones(n, dtype=dx_hat.dtype)
+    ones = namespace(dx_hat).ones(n, dtype=dx_hat.dtype)
     dx = x_hat * rows(ones @ (dx_hat * x_hat) * eps_factor / -dof)
     dx += dx_hat
     dx -= rows(ones @ dx_hat / n)

@@ -48,7 +48,7 @@ def weightstd_forward(w, ws_param):
     if convention.root == "floor":
         eps = eps / fan_in  # max(var * fan_in, eps) = fan_in * max(var, eps / fan_in)
     standardized, _, _ = standardize(w, eps, convention.ddof, convention.root)
-    scale = ws_param.get("gain", 1.0) * (fan_in**-0.5 if convention.unit_fan_in else 1.0)
+    scale = float(ws_param.get("gain", 1.0)) * (fan_in**-0.5 if convention.unit_fan_in else 1.0)
     return standardized.x_hat * scale, WeightStdCache(standardized, scale)
 
 

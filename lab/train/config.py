@@ -50,7 +50,7 @@ class Config:
     hidden_dims: tuple[int, ...] = (100, 100, 100, 100, 100)
     activation: str = "relu"
     normalization: str | None = "batchnorm"
-    num_groups: int = 1
+    num_groups: int = 5
     noise: Mapping[str, float] | bool | None = None
     initialization: str = "normal"
     weight_scale: float = 2e-2

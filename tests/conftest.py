@@ -1,0 +1,37 @@
+"""Settings of the whole suite: property tests, the place of the data sets, and no silent skips in CI."""
+
+import os
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+hypothesis.settings.register_profile("lab", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("lab")
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+if DATA.is_dir():
+    os.environ.setdefault("LAB_DATA", str(DATA))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    return fail_skips_in_ci(report, may_be_the_machine=item.get_closest_marker("browser") is None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    report = yield
+    return fail_skips_in_ci(report, may_be_the_machine=False)
+
+
+def fail_skips_in_ci(report, may_be_the_machine):
+    """In CI a skipped test fails, unless its reason says what this machine can't do: "machine: no GPU"."""
+    if os.environ.get("CI") != "true" or not report.skipped or hasattr(report, "wasxfail"):
+        return report
+    reason = report.longrepr[2].removeprefix("Skipped: ")
+    if not (may_be_the_machine and reason.startswith("machine:")):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which CI doesn't allow: {reason}"
+    return report

@@ -1,0 +1,53 @@
+"""What conftest.py promises: in CI no test is skipped without a reason that lies in the machine."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+TESTS = """
+import pytest
+
+def test_passes(): pass
+def test_bare_skip(): pytest.skip("later")
+def test_skip_for_the_machine(): pytest.skip("machine: no GPU")
+@pytest.mark.skip(reason="not now")
+def test_marked(): pass
+@pytest.mark.browser
+def test_browser(): pytest.skip("machine: no browser")
+@pytest.mark.xfail(reason="known")
+def test_expected_failure(): assert False
+"""
+
+
+def outcomes(folder, ci):
+    shutil.copy(Path(__file__).with_name("conftest.py"), folder)
+    (folder / "pytest.ini").write_text("[pytest]\nmarkers = browser\n")
+    (folder / "test_skips.py").write_text(TESTS)
+    (folder / "test_module.py").write_text("import pytest\npytest.importorskip('no_such_module')\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-rA", "--continue-on-collection-errors"]
+    answer = subprocess.run(
+        command, cwd=folder, env=os.environ | {"CI": ci}, capture_output=True, text=True, check=False
+    )
+    return answer.returncode, answer.stdout
+
+
+def test_skips_fail_in_ci(tmp_path):
+    code, out = outcomes(tmp_path, "true")
+    assert code == 1
+    for name in (
+        "FAILED test_skips.py::test_bare_skip",
+        "ERROR test_skips.py::test_marked",
+        "FAILED test_skips.py::test_browser",
+        "ERROR test_module.py",
+    ):
+        assert name in out
+    assert "skipped, which CI doesn't allow: later" in out
+    assert "2 failed, 1 passed, 1 skipped, 1 xfailed, 2 errors" in out
+
+
+def test_skips_are_skips_elsewhere(tmp_path):
+    code, out = outcomes(tmp_path, "")
+    assert code == 0
+    assert "1 passed, 5 skipped, 1 xfailed" in out
