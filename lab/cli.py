@@ -52,6 +52,93 @@ def data_check(name: Annotated[str | None, typer.Argument(help="Default: all tha
         raise _failed(reason) from None
 
 
+@app.command()
+def train(
+    fields: Annotated[
+        list[str] | None, typer.Argument(help="Fields of Config, such as normalization=layernorm epochs=5.")
+    ] = None,
+    config: Annotated[
+        str | None, typer.Option(help="Start from a shared string (nl1:…) or a JSON file.")
+    ] = None,
+    save: Annotated[Path | None, typer.Option(help="Write the run to this .json or .csv file.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+):
+    """Train one network and say how it went."""
+    from lab.data import DataError
+    from lab.train import Config
+    from lab.train.run import train
+
+    try:
+        start = Config() if config is None else _config(config)
+        run = train(start.replace(**_fields(fields or [])), progress=not quiet)
+        if save is not None:
+            run.save(save)
+    except (DataError, ValueError, RuntimeError) as reason:
+        raise _failed(reason) from None
+    except OSError as reason:
+        raise _failed(f"{save} can't be written: {reason.strerror}") from None
+    except KeyboardInterrupt:
+        raise _failed("Interrupted, nothing was saved.") from None
+    for update, epoch, train_acc, val_acc in zip(
+        run.acc_update, run.acc_epoch, run.train_acc, run.val_acc, strict=True
+    ):
+        typer.echo(
+            f"epoch {epoch:3}  update {update:6}  loss {run.loss[update - 1]:8.4f}  "
+            f"training accuracy {train_acc:6.1%}  validation accuracy {val_acc:6.1%}"
+        )
+    if run.diverged_at is not None:
+        typer.echo(f"The loss wasn't finite any more at update {run.diverged_at}: the run diverged.")
+    typer.echo(f"{len(run.loss)} updates in {run.seconds:.2f} s; this configuration: {run.config.share()}")
+
+
+@app.command()
+def bench(
+    workload: Annotated[str, typer.Argument(help="w1: the course's six-layer network.")] = "w1",
+    rounds: Annotated[int, typer.Option(min=1, help="Interleaved runs of each candidate.")] = 15,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+):
+    """Measure the lab against plain course-style code and the floor, in one process."""
+    import json
+
+    from lab.bench import w1
+
+    workloads = {"w1": w1}
+    if workload not in workloads:
+        raise _failed(f"There is no workload {workload!r}; there are: {', '.join(workloads)}")
+    results = workloads[workload].run(rounds)
+    typer.echo(workloads[workload].table(results))
+    if json_file is not None:
+        json_file.write_text(json.dumps(results, indent=2))
+
+
+def _config(text: str):
+    """A configuration from a shared string or a JSON file."""
+    from lab.train import Config
+
+    if text.startswith("nl1:"):
+        return Config.from_share(text)
+    try:
+        return Config.from_json(Path(text).read_text())
+    except OSError as reason:
+        raise ValueError(f"{text} can't be read: {reason.strerror}") from None
+
+
+def _fields(assignments: list[str]) -> dict:
+    """["epochs=5", "normalization=none"] as values; what isn't JSON is taken as a word."""
+    import json
+
+    values = {}
+    for assignment in assignments:
+        name, is_given, text = assignment.partition("=")
+        if not is_given:
+            raise ValueError(f"{assignment!r} sets no field; write it as name=value, such as epochs=5")
+        try:
+            values[name] = None if text in ("none", "None") else json.loads(text)
+        except json.JSONDecodeError:
+            values[name] = text
+    return values
+
+
 def _failed(reason: Exception | str) -> typer.Exit:
     """One sentence for the user, and exit code 1."""
     typer.echo(str(reason), err=True)

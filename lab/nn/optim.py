@@ -86,7 +86,10 @@ class RMSProp(SGD):
 
 
 class Adam(SGD):
-    """Adam (Kingma and Ba, 2015, Algorithm 1), with the bias corrections folded into the rate (section 2)."""
+    """Adam (Kingma and Ba, 2015, Algorithm 1), with the bias corrections folded into the rate (section 2).
+
+    m and v are kept as sums, m / (1 - beta1) and v / (1 - beta2) of the paper: two passes fewer.
+    """
 
     coefficients = ("beta1", "beta2", "epsilon")
     slots = ("m", "v")
@@ -98,17 +101,16 @@ class Adam(SGD):
         m, v, xp = self.velocities["m"], self.velocities["v"], namespace(params)
         self.t += 1
         m *= self.beta1
-        m += self._times(gradient, 1 - self.beta1)
-        square = xp.multiply(gradient, gradient, out=self._scratch)
-        square *= 1 - self.beta2
+        m += gradient
         v *= self.beta2
-        v += square
-        # rate * m_hat / (sqrt(v_hat) + epsilon), numerator and denominator times sqrt(1 - beta2**t)
-        correction = (1 - self.beta2**self.t) ** 0.5
+        v += xp.multiply(gradient, gradient, out=self._scratch)
+        # rate * m_hat / (sqrt(v_hat) + epsilon), with m_hat = m * m_scale and v_hat = v * v_scale
+        m_scale = (1 - self.beta1) / (1 - self.beta1**self.t)
+        root_v_scale = ((1 - self.beta2) / (1 - self.beta2**self.t)) ** 0.5
         step = xp.sqrt(v, out=self._scratch)
-        step += self.epsilon * correction
+        step += self.epsilon / root_v_scale
         xp.divide(m, step, out=step)
-        step *= rate * (correction / (1 - self.beta1**self.t))
+        step *= rate * (m_scale / root_v_scale)
         params -= step
 
 

@@ -21,7 +21,7 @@ from lab.train.minibatches import Minibatches
 
 POPULATION_FIELDS = ("weight_scale", "learning_rate", "reg", "eps", "seed")
 ACCURACY_SAMPLES = 1000  # of the training set, as courses take; validation is measured on all of it
-SCORED_AT_ONCE = 1000  # rows that go through the network together when accuracy is measured
+SCORED_AT_ONCE = 250  # rows that are scored together: larger temporaries cost page faults
 UNREAD_ON_DEVICE = 10  # losses that stay on a device before they are read
 ONE_THREAD_BELOW = 500  # batch size from which a second BLAS thread helps
 
@@ -88,6 +88,7 @@ class Training:
         # Augmented minibatches are made on the host; all else lives where the network lives.
         moved = to_host if augmentation else self.net.xp.asarray
         self._X, self._y = moved(data["X_train"]), self.net.xp.asarray(data["y_train"])
+        self._minibatch = None  # reused: a new one of this size costs page faults at every update
         self._measured = {
             part: (
                 self.net.xp.asarray(data[f"X_{part}"][:limit]),
@@ -234,10 +235,11 @@ class Training:
         """One update, and what is measured after it."""
         with np.errstate(all="ignore"):  # divergence is a result
             rows = self.minibatches.next()
-            X = self._X[rows if self.augmentation else self.net.xp.asarray(rows)]
-            if self.augmentation:
+            if not self.augmentation:
+                X = self._taken(rows)
+            else:
                 X = augment(
-                    X, self._augmentation_rng, self._image_shape, flip="flip" in self.augmentation,
+                    self._X[rows], self._augmentation_rng, self._image_shape, flip="flip" in self.augmentation,
                     shift=4 if "shift" in self.augmentation else 0,
                 )  # fmt: skip
             loss = self.net.backpropagate(X, self._y[self.net.xp.asarray(rows)])
@@ -253,6 +255,15 @@ class Training:
                     Accuracy(self.step, epoch, self.accuracy("train"), self.accuracy("val"))
                 )
 
+    def _taken(self, rows):
+        """The samples with these row numbers, in an array that lasts until the next call."""
+        xp = self.net.xp
+        if self._minibatch is None or len(self._minibatch) < len(rows):
+            self._minibatch = xp.empty((len(rows), *self._X.shape[1:]), dtype=self._X.dtype)
+        # NumPy's take makes a copy more unless it may skip checking the row numbers.
+        unchecked = {"mode": "clip"} if xp is np else {}
+        return xp.take(self._X, xp.asarray(rows), axis=0, out=self._minibatch[: len(rows)], **unchecked)
+
     def _rate(self):
         """The learning rate of this update: a number, in a population with different ones an array (K, 1)."""
         if np.ndim(self.learning_rate) == 0:
@@ -265,8 +276,10 @@ class Training:
 
     def _read(self):
         """Fetch the losses that are still on the device, and see which members have diverged."""
-        first = len(self._losses) + 1
-        for update, loss in enumerate(map(to_host, self._unread), start=first):
+        if not self._unread:
+            return
+        losses = to_host(self.net.xp.stack(self._unread))  # in one go
+        for update, loss in enumerate(losses, start=len(self._losses) + 1):
             newly = (self._diverged == 0) & ~np.isfinite(np.atleast_1d(loss))
             self._diverged[newly] = update
             self._losses.append(float(loss) if self.net.members is None else loss)

@@ -1,7 +1,5 @@
 """The course's `Solver`: a face of the training loop."""
 
-from copy import deepcopy
-
 from lab.train.loop import Training, blas_threads
 
 RULES = {"sgd": "sgd", "sgd_momentum": "momentum", "rmsprop": "rmsprop", "adam": "adam"}
@@ -83,6 +81,6 @@ class Solver:
                         f"train acc: {measured.train:.6f}; val_acc: {measured.val:.6f}"
                     )
                 if measured.val > self.best_val_acc:
-                    self.best_val_acc, best = measured.val, deepcopy(training.net.state())
+                    self.best_val_acc, best = measured.val, training.net.state()
         if best is not None:
             training.net.load_state(best)

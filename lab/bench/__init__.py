@@ -1,0 +1,1 @@
+"""Benchmarks: ratios of interleaved runs in one process, never a single absolute time."""

@@ -1,0 +1,158 @@
+"""The peer: a network and a solver in plain NumPy as a careful student writes them for a course.
+
+One array a parameter, one dict for all of them, node-by-node backward passes, Adam parameter by
+parameter. float32 throughout, no needless work, and no attempt at speed.
+"""
+
+import numpy as np
+
+
+def batchnorm_forward(x, gamma, beta, param):
+    if param["mode"] == "train":
+        mean, var = x.mean(axis=0), x.var(axis=0)
+        momentum = param["momentum"]
+        param["running_mean"] = momentum * param["running_mean"] + (1 - momentum) * mean
+        param["running_var"] = momentum * param["running_var"] + (1 - momentum) * var
+    else:
+        mean, var = param["running_mean"], param["running_var"]
+    centred = x - mean
+    std = np.sqrt(var + param["eps"])
+    x_hat = centred / std
+    return gamma * x_hat + beta, (x_hat, centred, std, gamma)
+
+
+def batchnorm_backward(dout, cache):
+    x_hat, centred, std, gamma = cache
+    n = len(dout)
+    dgamma, dbeta = np.sum(dout * x_hat, axis=0), np.sum(dout, axis=0)
+    dx_hat = dout * gamma
+    dstd = np.sum(dx_hat * -centred / std**2, axis=0)
+    dvar = dstd * 0.5 / std
+    dcentred = dx_hat / std + 2 / n * centred * dvar
+    dmean = -np.sum(dcentred, axis=0)
+    return dcentred + dmean / n, dgamma, dbeta
+
+
+def layernorm_forward(x, gamma, beta, param):
+    mean, var = x.mean(axis=1, keepdims=True), x.var(axis=1, keepdims=True)
+    centred = x - mean
+    std = np.sqrt(var + param["eps"])
+    x_hat = centred / std
+    return gamma * x_hat + beta, (x_hat, centred, std, gamma)
+
+
+def layernorm_backward(dout, cache):
+    x_hat, centred, std, gamma = cache
+    d = dout.shape[1]
+    dgamma, dbeta = np.sum(dout * x_hat, axis=0), np.sum(dout, axis=0)
+    dx_hat = dout * gamma
+    dstd = np.sum(dx_hat * -centred / std**2, axis=1, keepdims=True)
+    dvar = dstd * 0.5 / std
+    dcentred = dx_hat / std + 2 / d * centred * dvar
+    dmean = -np.sum(dcentred, axis=1, keepdims=True)
+    return dcentred + dmean / d, dgamma, dbeta
+
+
+NORMS = {
+    "batchnorm": (batchnorm_forward, batchnorm_backward),
+    "layernorm": (layernorm_forward, layernorm_backward),
+}
+
+
+class CourseNet:
+    """affine - [norm] - ReLU, …, affine - softmax."""
+
+    def __init__(self, hidden_dims, input_dim, num_classes, normalization, weight_scale, seed):
+        rng = np.random.default_rng(seed)
+        sizes = [input_dim, *hidden_dims, num_classes]
+        self.depth, self.norm = len(sizes) - 1, NORMS.get(normalization)
+        self.params, self.norm_params = {}, {}
+        for i in range(1, self.depth + 1):
+            weights = weight_scale * rng.standard_normal((sizes[i - 1], sizes[i]))
+            self.params[f"W{i}"] = weights.astype(np.float32)
+            self.params[f"b{i}"] = np.zeros(sizes[i], np.float32)
+            if self.norm and i < self.depth:
+                self.params[f"gamma{i}"] = np.ones(sizes[i], np.float32)
+                self.params[f"beta{i}"] = np.zeros(sizes[i], np.float32)
+                self.norm_params[i] = {
+                    "eps": 1e-5,
+                    "momentum": 0.9,
+                    "running_mean": np.zeros(sizes[i], np.float32),
+                    "running_var": np.zeros(sizes[i], np.float32),
+                }
+
+    def loss(self, X, y=None):
+        p, caches = self.params, {}
+        out = X.reshape(len(X), -1)
+        for i in range(1, self.depth):
+            affine_in = out
+            out = affine_in.dot(p[f"W{i}"]) + p[f"b{i}"]
+            norm_cache = None
+            if self.norm:
+                self.norm_params[i]["mode"] = "test" if y is None else "train"
+                out, norm_cache = self.norm[0](out, p[f"gamma{i}"], p[f"beta{i}"], self.norm_params[i])
+            relu_in = out
+            out = np.maximum(0, relu_in)
+            caches[i] = (affine_in, norm_cache, relu_in)
+        last = self.depth
+        scores = out.dot(p[f"W{last}"]) + p[f"b{last}"]
+        if y is None:
+            return scores
+
+        shifted = scores - scores.max(axis=1, keepdims=True)
+        log_probs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        n = len(X)
+        loss = -log_probs[np.arange(n), y].mean()
+        dout = np.exp(log_probs)
+        dout[np.arange(n), y] -= 1
+        dout /= n
+        grads = {f"W{last}": out.T.dot(dout), f"b{last}": dout.sum(axis=0)}
+        dout = dout.dot(p[f"W{last}"].T)
+        for i in range(last - 1, 0, -1):
+            affine_in, norm_cache, relu_in = caches[i]
+            dout = dout * (relu_in > 0)
+            if self.norm:
+                dout, grads[f"gamma{i}"], grads[f"beta{i}"] = self.norm[1](dout, norm_cache)
+            grads[f"W{i}"], grads[f"b{i}"] = affine_in.T.dot(dout), dout.sum(axis=0)
+            dout = dout.dot(p[f"W{i}"].T)
+        return loss, grads
+
+
+def adam(w, dw, config):
+    """One step for one parameter."""
+    config["t"] += 1
+    config["m"] = 0.9 * config["m"] + 0.1 * dw
+    config["v"] = 0.999 * config["v"] + 0.001 * dw**2
+    m_hat = config["m"] / (1 - 0.9 ** config["t"])
+    v_hat = config["v"] / (1 - 0.999 ** config["t"])
+    return w - config["learning_rate"] * m_hat / (np.sqrt(v_hat) + 1e-8)
+
+
+def train(net, data, epochs, batch_size, learning_rate, seed):
+    """Train with Adam; accuracy after the first update and after each epoch. Returns the losses."""
+    rng = np.random.default_rng(seed)
+    configs = {
+        name: {"t": 0, "m": np.zeros_like(w), "v": np.zeros_like(w), "learning_rate": learning_rate}
+        for name, w in net.params.items()
+    }
+    n = len(data["y_train"])
+    per_epoch, losses = n // batch_size, []
+    for t in range(epochs * per_epoch):
+        rows = rng.choice(n, batch_size)
+        loss, grads = net.loss(data["X_train"][rows], data["y_train"][rows])
+        losses.append(loss)
+        for name, w in net.params.items():
+            net.params[name] = adam(w, grads[name], configs[name])
+        if t == 0 or (t + 1) % per_epoch == 0:
+            for part in ("train", "val"):
+                accuracy(net, data[f"X_{part}"], data[f"y_{part}"])
+    return losses
+
+
+def accuracy(net, X, y, batch_size=100):
+    """The share of right answers, batch by batch."""
+    right = [
+        np.argmax(net.loss(X[i : i + batch_size]), axis=1) == y[i : i + batch_size]
+        for i in range(0, len(y), batch_size)
+    ]
+    return np.mean(np.concatenate(right))

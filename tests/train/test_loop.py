@@ -1,0 +1,242 @@
+"""The training loop: one source of randomness, explicit state, divergence as a result."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from lab import Config, FullyConnectedNet, Training
+from lab.nn.network import NORMALIZATIONS
+from tests import device
+
+SMALL = Config(
+    train_size=200,
+    val_size=60,
+    hidden_dims=(20, 20),
+    batch_size=16,
+    epochs=4,
+    weight_scale=0.1,
+    learning_rate=1e-2,
+)
+EVERYTHING = SMALL.replace(
+    noise=True, dropout_keep_ratio=0.8, reg=1e-3, schedule="cosine", augmentation="flip+shift"
+)
+
+
+def advance(training, updates):
+    for _, _ in zip(range(updates), training, strict=False):
+        pass
+    return training
+
+
+def test_iterating_counts_updates_and_accuracy_is_measured_after_the_first_and_each_epoch():
+    training = Training.from_config(SMALL)
+    assert training.minibatches.per_epoch == 13
+    assert list(training) == list(range(1, 4 * 13 + 1))
+    assert [a.update for a in training.accuracies] == [1, 13, 26, 39, 52]
+    assert [a.epoch for a in training.accuracies] == [0, 1, 2, 3, 4]
+    assert len(training.loss) == 52
+    assert training.accuracies[-1].val > 0.8
+    assert training.diverged_at is None
+
+
+def test_iteration_can_be_left_and_taken_up_again():
+    whole, parts = Training.from_config(SMALL), Training.from_config(SMALL)
+    list(whole)
+    while not parts.is_done:
+        advance(parts, 5)
+    np.testing.assert_array_equal(parts.loss, whole.loss)
+
+
+def test_a_pair_with_normalization_off_in_both_is_bit_equal():
+    config = EVERYTHING.replace(normalization=None)
+    one, other = Training.from_config(config), Training.from_config(config)
+    for _ in zip(one, other, strict=True):
+        pass
+    np.testing.assert_array_equal(one.loss, other.loss)
+    np.testing.assert_array_equal(one.net.flat_params, other.net.flat_params)
+
+
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+def test_twins_share_weights_and_minibatches(normalization):
+    """Whatever the normalization, dropout and noise: the difference on the screen comes from the slider."""
+    plain = Training.from_config(EVERYTHING.replace(normalization=None))
+    other = Training.from_config(EVERYTHING.replace(normalization=normalization))
+    for name in plain.net.params:
+        np.testing.assert_array_equal(plain.net.params[name], other.net.params[name])
+    for _ in range(30):
+        np.testing.assert_array_equal(plain.minibatches.next(), other.minibatches.next())
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "rmsprop", "adam"])
+def test_a_restored_state_is_replayed_bit_for_bit(optimizer):
+    training = advance(Training.from_config(EVERYTHING.replace(optimizer=optimizer, epochs=8)), 17)
+    state = training.state()
+    ahead = advance(training, 50).loss
+    params = training.net.flat_params.copy()
+    training.load_state(state)
+    assert training.step == 17
+    assert len(training.loss) == 17
+    np.testing.assert_array_equal(advance(training, 50).loss, ahead)
+    np.testing.assert_array_equal(training.net.flat_params, params)
+    assert [a.update for a in training.accuracies] == [1, 13, 26, 39, 52, 65]
+
+
+def test_a_state_can_be_restored_more_than_once():
+    training = advance(Training.from_config(EVERYTHING), 10)
+    state = training.state()
+    first = advance(training, 20).loss
+    training.load_state(state)
+    advance(training, 7)
+    training.load_state(state)
+    np.testing.assert_array_equal(advance(training, 20).loss, first)
+
+
+def test_a_branch_goes_on_by_itself_and_leaves_its_origin_alone():
+    training = advance(Training.from_config(EVERYTHING), 10)
+    branch = training.branch()
+    advance(branch, 20)
+    assert training.step == 10
+    assert len(training.accuracies) == 1
+    assert len(training.loss) == 10
+    np.testing.assert_array_equal(advance(training, 20).loss, branch.loss)
+
+
+def test_rate_and_l2_change_in_the_middle_of_a_run():
+    training = advance(Training.from_config(SMALL), 10)
+    branch = training.branch()
+    branch.learning_rate, branch.reg = 0.0, 0.5
+    before = branch.net.flat_params.copy()
+    advance(branch, 1)
+    np.testing.assert_array_equal(branch.net.flat_params, before)
+    weights = [v for name, v in branch.net.params.items() if name[0] == "W"]
+    expected = advance(training, 1).loss[-1] + 0.25 * sum((w.astype(float) ** 2).sum() for w in weights)
+    np.testing.assert_allclose(branch.loss[-1], expected, rtol=1e-5)
+    assert training.reg == 0.0
+
+
+def test_a_schedule_sets_the_rate_of_each_update():
+    config = SMALL.replace(optimizer="sgd", schedule="step", schedule_config={"every": 1, "factor": 0.0})
+    training = advance(Training.from_config(config), 1)
+    after_one = training.net.flat_params.copy()
+    advance(training, 1)
+    np.testing.assert_array_equal(training.net.flat_params, after_one)
+
+
+def test_divergence_is_recorded_and_ends_the_run():
+    config = SMALL.replace(normalization=None, optimizer="sgd", learning_rate=1e6)
+    training = Training.from_config(config)
+    list(training)
+    assert training.is_done
+    assert not np.isfinite(training.loss[training.diverged_at - 1])
+    assert np.isfinite(training.loss[: training.diverged_at - 1]).all()
+    assert training.step == training.diverged_at < training.total_steps
+
+
+def test_a_member_that_diverges_does_not_disturb_the_others():
+    config = SMALL.replace(normalization=None, optimizer="sgd", learning_rate=0.1)
+    population = Training.from_config(config, learning_rate=[0.1, 1e7, 0.05])
+    list(population)
+    assert population.diverged_at[0] is None
+    assert population.diverged_at[1] is not None
+    assert population.loss.shape == (population.total_steps, 3)
+    for k, rate in ((0, 0.1), (2, 0.05)):
+        alone = Training.from_config(config.replace(learning_rate=rate))
+        list(alone)
+        np.testing.assert_allclose(population.loss[:, k], alone.loss, rtol=2e-3)
+        assert abs(population.accuracies[-1].val[k] - alone.accuracies[-1].val) < 0.03
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "rmsprop", "adam"])
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"weight_scale": [0.01, 0.1, 0.3], "reg": [0.0, 1e-3, 1e-2]},
+        {"eps": [1e-5, 0.1, 1.0], "seed": [3, 4, 5], "learning_rate": [1e-3, 1e-2, 0.0]},
+    ],
+)
+def test_a_population_is_its_members(optimizer, members):
+    config = SMALL.replace(optimizer=optimizer, dtype="float64", noise=True, data_seed=7, schedule="cosine")
+    population = advance(Training.from_config(config, **members), 20)
+    for k in range(3):
+        own = {name: values[k] for name, values in members.items()}
+        alone = advance(Training.from_config(config.replace(**own)), 20)
+        np.testing.assert_allclose(population.loss[:, k], alone.loss, rtol=1e-7)
+        np.testing.assert_allclose(population.net.flat_params[k], alone.net.flat_params, atol=1e-7)
+        assert population.accuracies[-1].train[k] == pytest.approx(alone.accuracies[-1].train, abs=0.011)
+
+
+def test_on_a_device_only_losses_and_accuracies_are_read_and_not_at_every_update():
+    data = {f"X_{part}": np.random.default_rng(0).normal(size=(64, 6)) for part in ("train", "val")}
+    data |= {f"y_{part}": np.arange(64) % 3 for part in ("train", "val")}
+    losses = []
+    for xp in (np, device):
+        net = FullyConnectedNet([8], 6, 3, normalization="batchnorm", reg=0.1, seed=0, xp=xp)
+        training = Training(net, data, batch_size=16, epochs=20)
+        before = device.host_reads
+        list(training)
+        reads = device.host_reads - before
+        losses.append(training.loss)
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-6)
+    measurements = 2 * len(training.accuracies)
+    assert 0 < reads <= measurements + training.total_steps / 10 + 1
+
+
+def test_training_samples_are_not_modified():
+    X = np.random.default_rng(0).normal(size=(40, 3 * 4 * 4)).astype(np.float32)
+    data = {
+        "X_train": X.reshape(40, 3, 4, 4),
+        "y_train": np.arange(40) % 2,
+        "X_val": X,
+        "y_val": np.arange(40) % 2,
+    }
+    before = copy.deepcopy(data)
+    config = SMALL.replace(train_size=None, augmentation="flip+shift", batch_size=8)
+    list(Training.from_config(config, data))
+    for name, array in before.items():
+        np.testing.assert_array_equal(data[name], array)
+
+
+def test_augmentation_changes_what_is_trained_on():
+    plain = advance(Training.from_config(SMALL), 5).loss
+    augmented = advance(Training.from_config(SMALL.replace(augmentation="shift")), 5).loss
+    assert not np.array_equal(plain, augmented)
+
+
+def test_own_pairs_train_and_a_wrong_one_trains_wrongly():
+    from lab import batchnorm_backward, batchnorm_forward
+
+    def forgetful(dout, cache):
+        return dout * 0, *batchnorm_backward(dout, cache)[1:]
+
+    config = SMALL.replace(dtype="float64")
+    lab = advance(Training.from_config(config), 20)
+    right = Training.from_config(config, layers={"batchnorm": (batchnorm_forward, batchnorm_backward)})
+    wrong = Training.from_config(config, layers={"batchnorm": (batchnorm_forward, forgetful)})
+    np.testing.assert_allclose(advance(right, 20).loss, lab.loss, rtol=1e-7)
+    assert advance(wrong, 20).loss[-1] > 1.2 * lab.loss[-1]
+
+
+@pytest.mark.parametrize(
+    ("change", "members", "message"),
+    [
+        ({"batch_size": 500, "train_size": 200}, {}, "batch_size is 500, but there are only 200"),
+        ({}, {"batch_size": [10, 20]}, "members can't differ in 'batch_size', only in: weight_scale"),
+        ({}, {"weight_scale": [0.1, 0.2], "seed": [1, 2, 3]}, "needs equally many members"),
+        ({}, {"weight_scale": []}, "at least one"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_in_words(change, members, message):
+    with pytest.raises(ValueError, match=message):
+        Training.from_config(SMALL.replace(**change), **members)
+
+
+def test_augmentation_of_what_is_no_image_is_refused():
+    data = {
+        "X_train": np.ones((9, 4)),
+        "y_train": np.zeros(9, int),
+        "X_val": np.ones((9, 4)),
+        "y_val": np.zeros(9, int),
+    }
+    with pytest.raises(ValueError, match="needs images"):
+        Training(FullyConnectedNet([3], 4, 2, seed=0), data, batch_size=3, augmentation="flip")
