@@ -10,8 +10,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from lab import FullyConnectedNet, Solver
 from lab.bench import course_style, measure
+from lab.nn import FullyConnectedNet
+from lab.train import Solver
 
 HIDDEN, INPUT, CLASSES = [100] * 5, 3072, 10
 SAMPLES, BATCH, EPOCHS, RATE, SCALE = 1000, 50, 10, 1e-3, 2e-2
