@@ -14,6 +14,13 @@ if DATA.is_dir():
     os.environ.setdefault("LAB_DATA", str(DATA))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def shared_cache(tmp_path_factory):
+    """Data sets are decoded once for the whole suite, and not into the user's cache."""
+    os.environ["LAB_CACHE"] = str(tmp_path_factory.mktemp("lab-cache"))
+    return os.environ["LAB_CACHE"]
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     report = yield

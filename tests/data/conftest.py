@@ -9,6 +9,7 @@ import struct
 import tarfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,18 +25,13 @@ def cache_folder(tmp_path, monkeypatch):
     return folder
 
 
-@pytest.fixture(scope="session")
-def shared_cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("real")
-
-
 @pytest.fixture
 def real(shared_cache, monkeypatch):
     """The real files of LAB_DATA, decoded once for all tests."""
-    monkeypatch.setenv("LAB_CACHE", str(shared_cache))
+    monkeypatch.setenv("LAB_CACHE", shared_cache)
     if "LAB_DATA" not in os.environ:
         pytest.skip("machine: LAB_DATA names no folder with the real data sets")
-    return shared_cache
+    return Path(shared_cache)
 
 
 class Server(ThreadingHTTPServer):
