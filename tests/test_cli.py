@@ -87,8 +87,8 @@ def test_the_bench_s_peer_does_the_same_work(normalization):
 
     from lab import FullyConnectedNet
 
-    theirs = course_style.CourseNet([8, 6], 5, 3, normalization, 0.5, seed=0)
-    ours = FullyConnectedNet([8, 6], 5, 3, normalization=normalization, dtype=np.float64)
+    theirs = course_style.CourseNet([8, 6], 5, 3, normalization, 0.5, seed=0, reg=0.1)
+    ours = FullyConnectedNet([8, 6], 5, 3, normalization=normalization, dtype=np.float64, reg=0.1)
     ours.params = theirs.params
     X, y = np.random.default_rng(0).normal(size=(9, 5)), np.arange(9) % 3
     loss, gradients = ours.loss(X, y)

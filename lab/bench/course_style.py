@@ -1,7 +1,8 @@
 """The peer: a network and a solver in plain NumPy as a careful student writes them for a course.
 
 One array a parameter, one dict for all of them, node-by-node backward passes, Adam parameter by
-parameter. float32 throughout, no needless work, and no attempt at speed.
+parameter, the best parameters kept. float32 throughout and no attempt at speed: the gradient with respect
+to the data and the L2 term are computed whether they are needed or not, as such code does.
 """
 
 import numpy as np
@@ -62,10 +63,10 @@ NORMS = {
 class CourseNet:
     """affine - [norm] - ReLU, …, affine - softmax."""
 
-    def __init__(self, hidden_dims, input_dim, num_classes, normalization, weight_scale, seed):
+    def __init__(self, hidden_dims, input_dim, num_classes, normalization, weight_scale, seed, reg=0.0):
         rng = np.random.default_rng(seed)
         sizes = [input_dim, *hidden_dims, num_classes]
-        self.depth, self.norm = len(sizes) - 1, NORMS.get(normalization)
+        self.depth, self.norm, self.reg = len(sizes) - 1, NORMS.get(normalization), reg
         self.params, self.norm_params = {}, {}
         for i in range(1, self.depth + 1):
             weights = weight_scale * rng.standard_normal((sizes[i - 1], sizes[i]))
@@ -115,6 +116,9 @@ class CourseNet:
                 dout, grads[f"gamma{i}"], grads[f"beta{i}"] = self.norm[1](dout, norm_cache)
             grads[f"W{i}"], grads[f"b{i}"] = affine_in.T.dot(dout), dout.sum(axis=0)
             dout = dout.dot(p[f"W{i}"].T)
+        for i in range(1, last + 1):
+            loss += 0.5 * self.reg * np.sum(p[f"W{i}"] ** 2)
+            grads[f"W{i}"] += self.reg * p[f"W{i}"]
         return loss, grads
 
 
@@ -136,7 +140,7 @@ def train(net, data, epochs, batch_size, learning_rate, seed):
         for name, w in net.params.items()
     }
     n = len(data["y_train"])
-    per_epoch, losses = n // batch_size, []
+    per_epoch, losses, best, best_params = n // batch_size, [], 0.0, {}
     for t in range(epochs * per_epoch):
         rows = rng.choice(n, batch_size)
         loss, grads = net.loss(data["X_train"][rows], data["y_train"][rows])
@@ -144,8 +148,11 @@ def train(net, data, epochs, batch_size, learning_rate, seed):
         for name, w in net.params.items():
             net.params[name] = adam(w, grads[name], configs[name])
         if t == 0 or (t + 1) % per_epoch == 0:
-            for part in ("train", "val"):
-                accuracy(net, data[f"X_{part}"], data[f"y_{part}"])
+            accuracy(net, data["X_train"], data["y_train"])
+            val_acc = accuracy(net, data["X_val"], data["y_val"])
+            if val_acc > best:
+                best, best_params = val_acc, {name: w.copy() for name, w in net.params.items()}
+    net.params = best_params or net.params
     return losses
 
 
