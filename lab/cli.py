@@ -57,8 +57,8 @@ def train(
     fields: Annotated[
         list[str] | None, typer.Argument(help="Fields of Config, such as normalization=layernorm epochs=5.")
     ] = None,
-    config: Annotated[
-        str | None, typer.Option(help="Start from a shared string (nl1:…) or a JSON file.")
+    start: Annotated[
+        str | None, typer.Option("--config", help="Start from a shared string (nl1:…) or a JSON file.")
     ] = None,
     save: Annotated[Path | None, typer.Option(help="Write the run to this .json or .csv file.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
@@ -69,8 +69,8 @@ def train(
     from lab.train.run import train
 
     try:
-        start = Config() if config is None else _config(config)
-        run = train(start.replace(**_fields(fields or [])), progress=not quiet)
+        config = (Config() if start is None else _config(start)).replace(**_fields(fields or []))
+        run = train(config, progress=not quiet)
         if save is not None:
             run.save(save)
     except (DataError, ValueError, RuntimeError) as reason:
@@ -88,7 +88,7 @@ def train(
         )
     if run.diverged_at is not None:
         typer.echo(f"The loss wasn't finite any more at update {run.diverged_at}: the run diverged.")
-    typer.echo(f"{len(run.loss)} updates in {run.seconds:.2f} s; this configuration: {run.config.share()}")
+    typer.echo(f"{len(run.loss)} updates in {run.seconds:.2f} s; this configuration: {config.share()}")
 
 
 @app.command()

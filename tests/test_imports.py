@@ -19,7 +19,7 @@ BUILDS_ON = {
     "train": {"nn", "data"},
     "probe": {"nn", "data", "train"},
     "check": {"nn", "data", "train"},
-    "bench": {"nn", "train"},
+    "bench": {"nn", "train", "check"},
     "plot": {"nn", "data", "train", "probe", "check"},
     "experiments": {"nn", "data", "train", "probe", "check", "plot"},
     "live": {"nn", "data", "train", "probe", "check", "plot", "experiments"},

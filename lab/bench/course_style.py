@@ -7,56 +7,11 @@ to the data and the L2 term are computed whether they are needed or not, as such
 
 import numpy as np
 
-
-def batchnorm_forward(x, gamma, beta, param):
-    if param["mode"] == "train":
-        mean, var = x.mean(axis=0), x.var(axis=0)
-        momentum = param["momentum"]
-        param["running_mean"] = momentum * param["running_mean"] + (1 - momentum) * mean
-        param["running_var"] = momentum * param["running_var"] + (1 - momentum) * var
-    else:
-        mean, var = param["running_mean"], param["running_var"]
-    centred = x - mean
-    std = np.sqrt(var + param["eps"])
-    x_hat = centred / std
-    return gamma * x_hat + beta, (x_hat, centred, std, gamma)
-
-
-def batchnorm_backward(dout, cache):
-    x_hat, centred, std, gamma = cache
-    n = len(dout)
-    dgamma, dbeta = np.sum(dout * x_hat, axis=0), np.sum(dout, axis=0)
-    dx_hat = dout * gamma
-    dstd = np.sum(dx_hat * -centred / std**2, axis=0)
-    dvar = dstd * 0.5 / std
-    dcentred = dx_hat / std + 2 / n * centred * dvar
-    dmean = -np.sum(dcentred, axis=0)
-    return dcentred + dmean / n, dgamma, dbeta
-
-
-def layernorm_forward(x, gamma, beta, param):
-    mean, var = x.mean(axis=1, keepdims=True), x.var(axis=1, keepdims=True)
-    centred = x - mean
-    std = np.sqrt(var + param["eps"])
-    x_hat = centred / std
-    return gamma * x_hat + beta, (x_hat, centred, std, gamma)
-
-
-def layernorm_backward(dout, cache):
-    x_hat, centred, std, gamma = cache
-    d = dout.shape[1]
-    dgamma, dbeta = np.sum(dout * x_hat, axis=0), np.sum(dout, axis=0)
-    dx_hat = dout * gamma
-    dstd = np.sum(dx_hat * -centred / std**2, axis=1, keepdims=True)
-    dvar = dstd * 0.5 / std
-    dcentred = dx_hat / std + 2 / d * centred * dvar
-    dmean = -np.sum(dcentred, axis=1, keepdims=True)
-    return dcentred + dmean / d, dgamma, dbeta
-
+from lab.check import course
 
 NORMS = {
-    "batchnorm": (batchnorm_forward, batchnorm_backward),
-    "layernorm": (layernorm_forward, layernorm_backward),
+    "batchnorm": (course.batchnorm_forward, course.batchnorm_backward),
+    "layernorm": (course.layernorm_forward, course.layernorm_backward),
 }
 
 
@@ -67,7 +22,8 @@ class CourseNet:
         rng = np.random.default_rng(seed)
         sizes = [input_dim, *hidden_dims, num_classes]
         self.depth, self.norm, self.reg = len(sizes) - 1, NORMS.get(normalization), reg
-        self.params, self.norm_params = {}, {}
+        self.params: dict[str, np.ndarray] = {}
+        self.norm_params: dict[int, dict] = {}
         for i in range(1, self.depth + 1):
             weights = weight_scale * rng.standard_normal((sizes[i - 1], sizes[i]))
             self.params[f"W{i}"] = weights.astype(np.float32)
@@ -75,28 +31,22 @@ class CourseNet:
             if self.norm and i < self.depth:
                 self.params[f"gamma{i}"] = np.ones(sizes[i], np.float32)
                 self.params[f"beta{i}"] = np.zeros(sizes[i], np.float32)
-                self.norm_params[i] = {
-                    "eps": 1e-5,
-                    "momentum": 0.9,
-                    "running_mean": np.zeros(sizes[i], np.float32),
-                    "running_var": np.zeros(sizes[i], np.float32),
-                }
+                self.norm_params[i] = {}
 
     def loss(self, X, y=None):
         p, caches = self.params, {}
         out = X.reshape(len(X), -1)
         for i in range(1, self.depth):
-            affine_in = out
-            out = affine_in.dot(p[f"W{i}"]) + p[f"b{i}"]
+            out, affine_cache = course.affine_forward(out, p[f"W{i}"], p[f"b{i}"])
             norm_cache = None
             if self.norm:
                 self.norm_params[i]["mode"] = "test" if y is None else "train"
                 out, norm_cache = self.norm[0](out, p[f"gamma{i}"], p[f"beta{i}"], self.norm_params[i])
             relu_in = out
             out = np.maximum(0, relu_in)
-            caches[i] = (affine_in, norm_cache, relu_in)
+            caches[i] = (affine_cache, norm_cache, relu_in)
         last = self.depth
-        scores = out.dot(p[f"W{last}"]) + p[f"b{last}"]
+        scores, affine_cache = course.affine_forward(out, p[f"W{last}"], p[f"b{last}"])
         if y is None:
             return scores
 
@@ -107,15 +57,14 @@ class CourseNet:
         dout = np.exp(log_probs)
         dout[np.arange(n), y] -= 1
         dout /= n
-        grads = {f"W{last}": out.T.dot(dout), f"b{last}": dout.sum(axis=0)}
-        dout = dout.dot(p[f"W{last}"].T)
+        grads = {}
+        dout, grads[f"W{last}"], grads[f"b{last}"] = course.affine_backward(dout, affine_cache)
         for i in range(last - 1, 0, -1):
-            affine_in, norm_cache, relu_in = caches[i]
+            affine_cache, norm_cache, relu_in = caches[i]
             dout = dout * (relu_in > 0)
             if self.norm:
                 dout, grads[f"gamma{i}"], grads[f"beta{i}"] = self.norm[1](dout, norm_cache)
-            grads[f"W{i}"], grads[f"b{i}"] = affine_in.T.dot(dout), dout.sum(axis=0)
-            dout = dout.dot(p[f"W{i}"].T)
+            dout, grads[f"W{i}"], grads[f"b{i}"] = course.affine_backward(dout, affine_cache)
         for i in range(1, last + 1):
             loss += 0.5 * self.reg * np.sum(p[f"W{i}"] ** 2)
             grads[f"W{i}"] += self.reg * p[f"W{i}"]

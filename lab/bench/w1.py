@@ -50,7 +50,9 @@ def table(results: dict) -> str:
     for name, row in results["normalizations"].items():
         times = "".join(f"{row['seconds'][who]:8.3f}" for who in ("floor", "lab", "course"))
         lines.append(f"{name:<14}{times}{row['lab / course']:14.2f}{row['lab / floor']:13.2f}")
-    lines.append("floor: the matrix products alone; course: plain course-style NumPy, float32 (lab/bench/course_style.py)")
+    lines.append(
+        "floor: the matrix products alone; course: plain NumPy as in lab/bench/course_style.py, float32"
+    )
     return "\n".join(lines)
 
 

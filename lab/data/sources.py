@@ -22,6 +22,10 @@ from typing import NamedTuple
 class DataError(Exception):
     """A file or the network is at fault: one sentence with what was wrong, where, and what to do."""
 
+    def _render_traceback_(self):
+        """What IPython shows in a notebook: the sentence alone."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class Download(NamedTuple):
     url: str

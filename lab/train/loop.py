@@ -4,6 +4,7 @@ Everybody iterates over it: `train`, `Solver`, the explorer, the command line, t
 explicit, so it can be paused (stop iterating), changed (set `learning_rate` or `reg`), branched and replayed.
 """
 
+from collections.abc import Mapping
 from contextlib import contextmanager
 from copy import copy, deepcopy
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ POPULATION_FIELDS = ("weight_scale", "learning_rate", "reg", "eps", "seed")
 ACCURACY_SAMPLES = 1000  # of the training set, as courses take; validation is measured on all of it
 SCORED_AT_ONCE = 250  # rows that are scored together: larger temporaries cost page faults
 UNREAD_ON_DEVICE = 10  # losses that stay on a device before they are read
+MOST_SHIFT = 4  # pixels that augmentation moves an image (He and others, 2016, section 4.2)
 ONE_THREAD_BELOW = 500  # batch size from which a second BLAS thread helps
 
 
@@ -68,11 +70,8 @@ class Training:
         self.net = net if hasattr(net, "backpropagate") else BorrowedNet(net)
         self.config, self.backend = config, "NumPy on the processor"
         self.batch_size, self.epochs = batch_size, epochs
-        self.learning_rate, self.schedule, self.schedule_config = (
-            learning_rate,
-            schedule,
-            schedule_config or {},
-        )
+        self.learning_rate, self.schedule = learning_rate, schedule
+        self.schedule_config = schedule_config or {}
         self.optimizer = OPTIMIZERS[optimizer](self.net.flat_params, **(optim_config or {}))
         self.minibatches = Minibatches(
             len(data["y_train"]), batch_size, sampling, random.stream(data_seed, "minibatches")
@@ -84,6 +83,15 @@ class Training:
             raise ValueError(
                 f"augmentation={augmentation!r} needs images; these samples have shape {self._image_shape}"
             )
+
+        if np.ndim(learning_rate) and len(learning_rate) != self.net.members:
+            raise ValueError(
+                f"learning_rate has {len(learning_rate)} values for {self.net.members or 1} networks"
+            )
+        for part in ("train", "val"):
+            y, classes = np.asarray(data[f"y_{part}"]), getattr(net, "num_classes", np.inf)
+            if len(y) and not 0 <= y.min() <= y.max() < classes:
+                raise ValueError(f"y_{part} must hold labels 0 to {classes - 1}, not {y.min()} to {y.max()}")
 
         # Augmented minibatches are made on the host; all else lives where the network lives.
         moved = to_host if augmentation else self.net.xp.asarray
@@ -106,7 +114,8 @@ class Training:
     def from_config(cls, config, data=None, layers=None, **members):
         """The run that a configuration describes.
 
-        data: a mapping in place of the data set that the configuration names. layers: own pairs, see
+        data: in place of the data set that the configuration names; a mapping as it is, or a pair (X, y)
+        that is split and preprocessed as `lab.data.load` does. layers: own pairs, see
         `FullyConnectedNet`. members: sequences for weight_scale, learning_rate, reg, eps or seed, which
         make a population. Raises ValueError for settings that don't fit, DataError for missing data.
         """
@@ -119,10 +128,12 @@ class Training:
                 config.dataset, train_size=config.train_size, val_size=config.val_size,
                 preprocessing=config.preprocessing, seed=data_seed, dtype=config.dtype,
             )  # fmt: skip
+        elif not isinstance(data, Mapping):
+            data = load(data, preprocessing=config.preprocessing, seed=data_seed, dtype=config.dtype)
         xp, backend = array_module(config.backend)
         rates = members.pop("learning_rate", config.learning_rate)
         settings = {**config.network(), **members, "data_seed": data_seed, "xp": xp, "layers": layers}
-        if np.ndim(rates) and not members:
+        if np.ndim(rates) and not members:  # the network learns from this how many members it has
             settings["weight_scale"] = [config.weight_scale] * len(rates)
         net = FullyConnectedNet(
             input_dim=int(np.prod(data["X_train"].shape[1:])),
@@ -238,10 +249,9 @@ class Training:
             if not self.augmentation:
                 X = self._taken(rows)
             else:
-                X = augment(
-                    self._X[rows], self._augmentation_rng, self._image_shape, flip="flip" in self.augmentation,
-                    shift=4 if "shift" in self.augmentation else 0,
-                )  # fmt: skip
+                shift = MOST_SHIFT if "shift" in self.augmentation else 0
+                flip = "flip" in self.augmentation
+                X = augment(self._X[rows], self._augmentation_rng, self._image_shape, flip, shift)
             loss = self.net.backpropagate(X, self._y[self.net.xp.asarray(rows)])
             self.optimizer.update(self.net.flat_params, self.net.flat_gradient, self._rate())
             self.step += 1

@@ -224,11 +224,32 @@ def test_own_pairs_train_and_a_wrong_one_trains_wrongly():
         ({}, {"batch_size": [10, 20]}, "members can't differ in 'batch_size', only in: weight_scale"),
         ({}, {"weight_scale": [0.1, 0.2], "seed": [1, 2, 3]}, "needs equally many members"),
         ({}, {"weight_scale": []}, "at least one"),
+        (
+            {},
+            {"weight_scale": [0.1, 0.2], "learning_rate": [1, 2, 3]},
+            "learning_rate has 3 values for 2 networks",
+        ),
     ],
 )
 def test_what_cannot_be_trained_is_refused_in_words(change, members, message):
     with pytest.raises(ValueError, match=message):
         Training.from_config(SMALL.replace(**change), **members)
+
+
+def test_a_pair_of_arrays_is_split_and_preprocessed():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(5, 3, (100, 4)), np.arange(100) % 2
+    X[y == 1] += 4
+    training = Training.from_config(SMALL.replace(batch_size=10, epochs=10), (X, y))
+    list(training)
+    assert training.accuracies[-1].val > 0.6
+
+
+@pytest.mark.parametrize("labels", [np.arange(9), np.arange(9) - 1])
+def test_labels_that_are_no_classes_are_refused(labels):
+    data = {"X_train": np.ones((9, 4)), "y_train": labels, "X_val": np.ones((9, 4)), "y_val": labels % 2}
+    with pytest.raises(ValueError, match="y_train must hold labels 0 to 4, not"):
+        Training(FullyConnectedNet([3], 4, 5, seed=0), data, batch_size=3)
 
 
 def test_augmentation_of_what_is_no_image_is_refused():
