@@ -413,7 +413,9 @@ def validate(given):
                 raise ValueError(
                     f"num_groups must divide each of hidden_dims {sizes}, not {given['num_groups']!r}"
                 )
-    if given["noise"] not in (None, False, True):
+    if not (given["noise"] is None or isinstance(given["noise"], bool | Mapping)):
+        raise ValueError(f"noise must be True, None or its sizes by name, not {given['noise']!r}")
+    if isinstance(given["noise"], Mapping):
         unknown = set(given["noise"]) - set(NOISE)
         if unknown:
             raise ValueError(f"noise has no {', '.join(sorted(unknown))}; it has: {', '.join(NOISE)}")

@@ -76,9 +76,10 @@ class Config:
         object.__setattr__(self, "hidden_dims", tuple(self.hidden_dims))
         for name in ("optim_config", "schedule_config"):
             object.__setattr__(self, name, dict(getattr(self, name)))
-        if self.noise is not None:
-            sizes = NOISE if self.noise is True else self.noise
-            object.__setattr__(self, "noise", dict(sizes) if sizes else None)
+        if self.noise is True:
+            object.__setattr__(self, "noise", NOISE.copy())
+        elif not self.noise:
+            object.__setattr__(self, "noise", None)
         _validate(self)
         validate_network({**self.network(), "layers": None, "input_dim": 1, "num_classes": 1})
 

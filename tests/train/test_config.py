@@ -110,6 +110,7 @@ def test_json_that_is_no_configuration_is_refused_in_words(text, message):
         ({"bn_momentum": 1.5}, r"bn_momentum must lie in \[0, 1\]"),
         ({"hidden_dims": (100, 0)}, "hidden_dims must be a list of positive whole numbers"),
         ({"normalization": "groupnorm", "num_groups": 7}, "num_groups must divide each of hidden_dims"),
+        ({"noise": 0.5}, "noise must be True, None or its sizes by name, not 0.5"),
         ({"noise": {"mu": 1}}, "noise has no mu; it has: n_mu"),
         ({"convention": "keras"}, "convention must be one of course, pytorch"),
         ({"dtype": "float16"}, "dtype must be one of float32, float64"),
