@@ -10,7 +10,7 @@
 # # What normalization does
 #
 # Run the next cell (Shift + Enter), then move a slider: both networks start again at once, from the same
-# weights and with the same minibatches. **Blue** is the network that you choose, **red** its twin without
+# weights and with the same minibatches. **Blue** is the network that you choose, **orange** its twin without
 # normalization.
 
 # %%
