@@ -1,5 +1,6 @@
 """Inverted dropout (Srivastava and others, 2014, section 4): zero units at random, scale up the others."""
 
+from lab.nn import random
 from lab.nn.backend import namespace
 
 
@@ -8,7 +9,8 @@ def dropout_forward(x, dropout_param):
 
     x: (..., N, D) floats. All members of a population share one mask.
     dropout_param: "mode" is "train" or "test"; "p" in (0, 1] is the probability to *keep* a unit;
-        "rng" a numpy Generator or RandomState.
+        "rng" a numpy Generator or RandomState; without it "seed" makes one that starts anew at each call,
+        and without both it is NumPy's global one.
     Returns (out, cache): out with the shape and dtype of x; cache is the mask, or None in test mode.
     Raises ValueError for an unknown mode or a p outside of (0, 1].
     """
@@ -19,7 +21,8 @@ def dropout_forward(x, dropout_param):
         return x.copy(), None
     if mode != "train":
         raise ValueError(f"dropout_param['mode'] must be 'train' or 'test', not {mode!r}")
-    kept = dropout_param["rng"].random(x.shape[-2:]) < p
+    rng = dropout_param.get("rng") or random.legacy(dropout_param.get("seed"))
+    kept = rng.random(x.shape[-2:]) < p
     mask = namespace(x).asarray(kept).astype(x.dtype) / float(p)
     return x * mask, mask
 

@@ -169,6 +169,16 @@ class FullyConnectedNet:
         for name in self._params:
             self._params[name] = values[name]
 
+    @property
+    def num_layers(self):
+        """The number of affine layers."""
+        return len(self._arguments["hidden_dims"]) + 1
+
+    @property
+    def bn_params(self):
+        """Settings and running statistics of each normalization of activations, from the first layer on."""
+        return [layer.param for layer in self.layers if "gamma" in layer.shapes]
+
     @contextmanager
     def frozen(self):
         """Within it, training mode may change running statistics and draw random numbers; at its end
@@ -238,8 +248,8 @@ class FullyConnectedNet:
             block: list[Layer] = [linear]
             if normalization:
                 settings = {"eps": eps, "convention": convention(CONVENTIONS)}
-                if normalization == "batchnorm" and given["bn_momentum"] is not None:
-                    settings["momentum"] = float(given["bn_momentum"])
+                if normalization == "batchnorm":
+                    settings |= self._running_statistics(fan_out, CONVENTIONS[settings["convention"]])
                 if normalization == "groupnorm":
                     settings["num_groups"] = int(given["num_groups"])
                 block.append(Layer(pair(normalization), {"gamma": (fan_out,), "beta": (fan_out,)}, settings))
@@ -253,6 +263,16 @@ class FullyConnectedNet:
                 block.append(Layer(pair("dropout"), param=dropout))
             self._append(block, i)
         self._append([affine(sizes[-1], self.num_classes)], len(sizes))
+
+    def _running_statistics(self, features, convention):
+        """What a batch norm starts from, so that there is a test mode before the first update."""
+        shape = (features,) if self.members is None else (self.members, features)
+        momentum = self._arguments["bn_momentum"]
+        return {
+            "momentum": convention.momentum if momentum is None else float(momentum),
+            "running_mean": self.xp.zeros(shape, dtype=self.dtype),
+            "running_var": self.xp.full(shape, convention.initial_var, dtype=self.dtype),
+        }
 
     def _append(self, block, i):
         self.layers += block
@@ -353,6 +373,13 @@ class Views(Mapping):
                 f"params[{name!r}] has shape {view.shape}; a value of shape {value.shape} doesn't fit"
             )
         view[...] = value
+
+    def copy(self):
+        """The parameters as a dict of arrays of their own."""
+        return {name: view.copy() for name, view in self._views.items()}
+
+    def __deepcopy__(self, memo):
+        return self.copy()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._views)

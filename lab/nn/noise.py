@@ -5,6 +5,7 @@ distribution, mu ~ U(-n_mu, n_mu) and sigma ~ U(1, n_sigma), and each sample dra
 m ~ U(mu - r_mu, mu + r_mu) and s ~ N(sigma, r_sigma**2). The default sizes are the lab's choice.
 """
 
+from lab.nn import random
 from lab.nn.backend import namespace
 
 NOISE = {"n_mu": 0.5, "n_sigma": 1.25, "r_mu": 0.1, "r_sigma": 0.1}
@@ -14,8 +15,8 @@ def noise_forward(x, noise_param):
     """Shift and scale every unit of every sample at random in training mode; nothing in test mode.
 
     x: (..., N, D) floats. All members of a population meet the same noise.
-    noise_param: "mode" is "train" or "test"; "rng" a numpy Generator or RandomState; optionally the
-        sizes in `NOISE`.
+    noise_param: "mode" is "train" or "test"; optionally "rng", a numpy Generator or RandomState
+        (default: NumPy's global one), and the sizes in `NOISE`.
     Returns (out, cache): out with the shape and dtype of x; cache is the factor s, or None in test mode.
     Raises ValueError for an unknown mode.
     """
@@ -23,7 +24,8 @@ def noise_forward(x, noise_param):
         return x.copy(), None
     if noise_param.get("mode") != "train":
         raise ValueError(f"noise_param['mode'] must be 'train' or 'test', not {noise_param.get('mode')!r}")
-    size, rng, (rows, units) = {**NOISE, **noise_param}, noise_param["rng"], x.shape[-2:]
+    size, (rows, units) = {**NOISE, **noise_param}, x.shape[-2:]
+    rng = noise_param.get("rng") or random.legacy()
     mu = rng.uniform(-size["n_mu"], size["n_mu"], units)
     sigma = rng.uniform(1, size["n_sigma"], units)
     m = mu + rng.uniform(-size["r_mu"], size["r_mu"], (rows, units))

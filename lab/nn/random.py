@@ -16,8 +16,13 @@ def stream(seed, purpose):
     notebook. Returns a numpy Generator, or the global RandomState.
     """
     if seed is None:
-        return np.random.mtrand._rand
+        return legacy()
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(PURPOSES.index(purpose),)))
+
+
+def legacy(seed=None):
+    """The random stream as courses know it: `np.random.seed(seed)`, or its global stream as it is."""
+    return np.random.mtrand._rand if seed is None else np.random.RandomState(seed)
 
 
 def get_state(rng):

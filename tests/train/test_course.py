@@ -197,9 +197,9 @@ def test_losses_of_the_gradient_check(reg):
 
 @pytest.mark.parametrize("reg", [0, 3.14])
 def test_gradients_with_four_rows(reg):
-    """h = 1e-6: with four rows a unit's variance may be small, and the loss bends sharply."""
+    """With four rows a unit's variance may be small, and the loss bends sharply."""
     X, y, nets = small_nets(N=4)
-    checks = check_gradients(nets[reg], X, y, h=1e-6)
+    checks = check_gradients(nets[reg], X, y)
     assert len(checks) == 10
     assert all(check.passed for check in checks.values()), "\n".join(map(str, checks.values()))
 
