@@ -1,5 +1,8 @@
 """The course's `Solver`: a face of the training loop."""
 
+import numpy as np
+
+from lab.nn import random
 from lab.train.loop import Training, blas_threads
 
 RULES = {"sgd": "sgd", "sgd_momentum": "momentum", "rmsprop": "rmsprop", "adam": "adam"}
@@ -46,7 +49,7 @@ class Solver:
         if lr_decay != 1.0:
             self.training.schedule = "step"
             self.training.schedule_config = {"every": self.training.minibatches.per_epoch, "factor": lr_decay}
-        self.best_val_acc = 0.0
+        self.best_val_acc, self.best_params = 0.0, {}
 
     @property
     def loss_history(self):
@@ -82,5 +85,15 @@ class Solver:
                     )
                 if measured.val > self.best_val_acc:
                     self.best_val_acc, best = measured.val, training.net.state()
+                    self.best_params = {name: w.copy() for name, w in self.model.params.items()}
         if best is not None:
             training.net.load_state(best)
+
+    def check_accuracy(self, X, y, num_samples=None, batch_size=100):
+        """The share of right answers of the model on (X, y), or on num_samples of them drawn at random."""
+        if num_samples is not None and num_samples < len(X):
+            rows = random.legacy().choice(len(X), num_samples)
+            X, y = X[rows], y[rows]
+        starts = range(0, len(X), batch_size)
+        answers = [np.argmax(self.model.loss(X[i : i + batch_size]), axis=1) for i in starts]
+        return float(np.mean(np.concatenate(answers) == y))

@@ -56,3 +56,13 @@ def test_a_p_out_of_range_is_refused(mode, p):
 def test_an_unknown_mode_is_refused():
     with pytest.raises(ValueError, match="must be 'train' or 'test', not 'eval'"):
         dropout_forward(np.ones((2, 2)), {"mode": "eval", "p": 0.5})
+
+
+def test_without_a_stream_it_draws_as_courses_do():
+    """A "seed" gives the same mask at each call, and no seed draws from NumPy's global stream."""
+    x = np.ones((50, 20))
+    first, second = (dropout_forward(x, {"mode": "train", "p": 0.5, "seed": 3})[0] for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    np.random.seed(3)
+    np.testing.assert_array_equal(dropout_forward(x, {"mode": "train", "p": 0.5})[0], first)
+    assert (dropout_forward(x, {"mode": "train", "p": 0.5})[0] != first).any()

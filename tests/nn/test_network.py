@@ -573,3 +573,27 @@ X, Y = minibatch()
 def test_data_that_does_not_fit_is_refused(x, y, message):
     with pytest.raises(ValueError, match=message):
         network().loss(x, y)
+
+
+def test_params_can_be_copied():
+    """By .copy() and by deepcopy: a dict of arrays of their own."""
+    net = FullyConnectedNet([4], 3, 2, seed=0)
+    for copied in (net.params.copy(), deepcopy(net.params)):
+        assert isinstance(copied, dict)
+        copied["W1"] += 1
+        assert (net.params["W1"] != copied["W1"]).all()
+        net.params = copied
+        np.testing.assert_array_equal(net.params["W1"], copied["W1"])
+
+
+def test_an_untrained_batch_norm_has_a_test_mode():
+    """Its running statistics are those that the convention starts from."""
+    x = np.random.default_rng(0).normal(size=(5, 3))
+    for convention, var in (("course", 0.0), ("pytorch", 1.0)):
+        net = FullyConnectedNet(
+            [4], 3, 2, normalization="batchnorm", seed=0, dtype=np.float64, convention=convention
+        )
+        hidden = x @ net.params["W1"] / np.sqrt(var + 1e-5)
+        np.testing.assert_allclose(net.loss(x), np.maximum(hidden, 0) @ net.params["W2"])
+        assert net.num_layers == 2
+        assert [param["running_var"].tolist() for param in net.bn_params] == [[var] * 4]

@@ -39,6 +39,20 @@ def test_the_model_is_left_as_it_was_at_its_best(data):
     solver.train()
     right = model.loss(data["X_val"]).argmax(axis=1) == data["y_val"]
     assert right.mean() == pytest.approx(solver.best_val_acc)
+    assert solver.check_accuracy(data["X_val"], data["y_val"], batch_size=7) == pytest.approx(
+        solver.best_val_acc
+    )
+    for name, best in solver.best_params.items():
+        np.testing.assert_array_equal(model.params[name], best)
+
+
+def test_accuracy_can_be_checked_on_a_sample(data):
+    solver = solver_of(net(), data)
+    labels = np.zeros(200, int)
+    expected = (solver.model.loss(data["X_train"]).argmax(axis=1) == 0).mean()
+    samples = [solver.check_accuracy(data["X_train"], labels, num_samples=50) for _ in range(40)]
+    assert len(set(samples)) > 1
+    assert np.mean(samples) == pytest.approx(expected, abs=0.05)
 
 
 def test_training_leaves_the_global_random_stream_where_its_minibatches_left_it(data):
