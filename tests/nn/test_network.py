@@ -578,7 +578,8 @@ def test_data_that_does_not_fit_is_refused(x, y, message):
 def test_params_can_be_copied():
     """By .copy() and by deepcopy: a dict of arrays of their own."""
     net = FullyConnectedNet([4], 3, 2, seed=0)
-    for copied in (net.params.copy(), deepcopy(net.params)):
+    for duplicate in (type(net.params).copy, deepcopy):
+        copied = duplicate(net.params)
         assert isinstance(copied, dict)
         copied["W1"] += 1
         assert (net.params["W1"] != copied["W1"]).all()
