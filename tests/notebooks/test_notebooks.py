@@ -15,7 +15,7 @@ from tests.train.test_course import ACCURACIES, SCALES
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
-spec = importlib.util.spec_from_file_location("generate", NOTEBOOKS / "generate.py")
+spec = importlib.util.spec_from_file_location("generate", NOTEBOOKS / "source" / "generate.py")
 generate = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(generate)
 SOURCES = generate.sources()
@@ -76,17 +76,17 @@ def executed(folders):
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
 def test_notebook_is_what_its_source_gives(source):
-    """If not: python notebooks/generate.py"""
-    text = source.with_suffix(".ipynb").read_text(encoding="utf-8")
+    """If not: python notebooks/source/generate.py"""
+    text = generate.notebook_of(source).read_text(encoding="utf-8")
     assert text == generate.notebook_text(source) == generate.notebook_text(source)
     assert all(not cell.get("outputs") for cell in nbformat.reads(text, as_version=4).cells)
 
 
 def test_every_notebook_has_a_source():
-    assert sorted(NOTEBOOKS.glob("*.ipynb")) == [source.with_suffix(".ipynb") for source in SOURCES]
+    assert sorted(NOTEBOOKS.glob("*.ipynb")) == [generate.notebook_of(source) for source in SOURCES]
 
 
-@pytest.mark.parametrize("name", [source.with_suffix(".ipynb").name for source in SOURCES])
+@pytest.mark.parametrize("name", [generate.notebook_of(source).name for source in SOURCES])
 def test_notebook_runs(executed, name):
     """No error, and a widget wherever an explorer is shown."""
     for cell in executed(name).cells:

@@ -1,4 +1,4 @@
-"""Write every notebook of this folder from its text source: `python notebooks/generate.py`.
+"""Write every notebook from its text source in this folder: `python notebooks/source/generate.py`.
 
 The same source gives the same bytes: no outputs, fixed metadata, and each cell's id is its position (as
 nbstripout numbers cells, so that a cleaned notebook is the generated one).
@@ -21,6 +21,11 @@ def sources() -> list[Path]:
     return sorted(source for source in here.parent.glob("*.py") if source.name != here.name)
 
 
+def notebook_of(source: Path) -> Path:
+    """Where the notebook of a source lies: one folder up."""
+    return source.parent.parent / f"{source.stem}.ipynb"
+
+
 def notebook_text(source: Path) -> str:
     """The notebook that a py:percent source gives, as the text of its .ipynb file."""
     notebook = jupytext.read(source)
@@ -33,5 +38,5 @@ def notebook_text(source: Path) -> str:
 
 if __name__ == "__main__":
     for source in sources():
-        source.with_suffix(".ipynb").write_text(notebook_text(source), encoding="utf-8")
-        print(source.with_suffix(".ipynb").name)
+        notebook_of(source).write_text(notebook_text(source), encoding="utf-8")
+        print(notebook_of(source).name)
