@@ -1,6 +1,7 @@
 """The explorer: sliders, and two networks that train before the room."""
 
 from functools import partial
+from html import escape
 from pathlib import Path
 
 import bqplot
@@ -14,10 +15,13 @@ from lab.train import Config
 STYLE = Path(__file__).resolve().parents[2] / "assets" / "explorer.css"
 COLOURS = ["#0072B2", "#D55E00"]  # the chosen network and its twin, whatever the order of creation
 MODES = (None, "batchnorm", "layernorm", "groupnorm", "weightstd")
+NONE = "none"  # in place of None, which to a selection means that nothing is selected
+# Ten a decade. Not a FloatLogSlider: it moves what isn't on its grid, and 0.02 would start a second run.
+WEIGHT_SCALES = tuple(float(f"{10 ** (k / 10):.2g}") for k in range(-40, 1))
 BATCH_SIZES = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500)
 SPEEDS = (1, 2, 5, 10, 20, 50)
 FULL = widgets.Layout(width="100%")
-LEAST_LOSS, MOST_LOSS = 0.01, 10.0  # the loss axis before anything is drawn
+LOSS_DECADES = -2, 1  # powers of ten that the loss axis always shows
 
 
 class Explorer(widgets.VBox):
@@ -33,17 +37,14 @@ class Explorer(widgets.VBox):
     def __init__(self, config=None, *, twin=without_normalization, data=None, layers=None, speed=2, **fields):
         config = (config or Config()).replace(**fields)
         self._controls = {
-            "weight_scale": widgets.FloatLogSlider(
-                config.weight_scale, base=10, min=-4, max=0, step=0.1, description="weight scale",
-                readout_format=".2g",
-            ),
+            "weight_scale": _choice(WEIGHT_SCALES, config.weight_scale, "weight scale", "{:g}".format),
             "batch_size": _choice(BATCH_SIZES, config.batch_size, "batch size"),
             "normalization": _choice(MODES, config.normalization, "normalization", words.NORMALIZATIONS.get),
-        }  # fmt: skip
+        }
         self._speed = _choice(SPEEDS, speed, "updates per frame")
         for control in (*self._controls.values(), self._speed):
             control.style.description_width = "initial"
-            control.layout = widgets.Layout(flex="1 1 270px", min_width="240px")
+            control.layout = widgets.Layout(flex="1 1 230px", min_width="200px")
         buttons = {
             wish: widgets.Button(
                 description=label, icon=icon, tooltip=tooltip, layout=widgets.Layout(width="96px")
@@ -56,11 +57,11 @@ class Explorer(widgets.VBox):
             )
         }
         self._title, self._status = widgets.HTML(), widgets.HTML(layout=FULL)
-        self._loss = _Figure("updates", "loss", bqplot.LogScale(min=LEAST_LOSS, max=MOST_LOSS), ["solid"])
+        self._loss = _Figure("updates", "loss", bqplot.LogScale(min=0.01, max=10.0), ["solid"])
         self._accuracy = _Figure("updates", "accuracy", bqplot.LinearScale(min=0, max=1), ["solid", "dashed"])
         self._accuracy.y_axis.tick_values, self._accuracy.y_axis.tick_format = np.linspace(0, 1, 6), ".0%"
         self._dataset = getattr(data, "name", "own data") if data is not None else None
-        self._later: list = []  # secondary figures that still have to be drawn
+        self._later: list = []  # what still has to be drawn, first what waits longest
         self._shown: tuple = ()
 
         row = partial(
@@ -71,6 +72,7 @@ class Explorer(widgets.VBox):
         figures = row([self._loss.box, self._accuracy.box])
         style = widgets.HTML(f"<style>{STYLE.read_text()}</style>", layout=widgets.Layout(display="none"))
         sliders = row(list(self._controls.values()))
+        sliders.add_class("lab-sliders")
         super().__init__([style, self._title, head, sliders, figures, self._status])
         self.add_class("lab-explorer")
 
@@ -88,11 +90,12 @@ class Explorer(widgets.VBox):
         self.race.stop()
 
     def close(self):
-        self.stop()
+        if hasattr(self, "race"):  # not where the constructor failed
+            self.stop()
         super().close()
 
     def _choose(self, field, change):
-        self.race.choose(**{field: change["new"]})
+        self.race.choose(**{field: None if change["new"] == NONE else change["new"]})
 
     def _set_speed(self, change):
         self.race.speed = change["new"]
@@ -102,31 +105,28 @@ class Explorer(widgets.VBox):
 
     def _show(self, frame: Frame):
         """Draw a frame with two messages at most: the loss, and one of accuracy and status in turn."""
-        if frame.chosen is None or frame.twin is None:
+        if frame.error or frame.chosen is None or frame.twin is None:  # the last good curves stay
             self._status.value = words.status(frame)
             return
         sides = (frame.chosen, frame.twin)
         if self._shown[:1] != (frame.run,):
             self._begin(frame, sides)
         measured = (frame.run, *(len(side.accuracies) for side in sides))
+        stale = [self._draw_status]
         if self._shown != measured:
             self._shown = measured
-            self._later = [self._draw_training_accuracy, self._draw_validation_accuracy]
-        if not frame.error:
-            self._draw_loss(sides)
-        if self._later and frame.is_playing and not frame.is_done:
-            self._later.pop(0)(sides)
-        else:
-            while self._later:
-                self._later.pop(0)(sides)
-            self._status.value = words.status(frame)
+            stale = [self._draw_training_accuracy, self._draw_validation_accuracy, self._draw_status]
+        self._later += [draw for draw in stale if draw not in self._later]
+        self._draw_loss(sides)
+        is_last = not frame.is_playing or frame.is_done
+        for _ in range(len(self._later) if is_last else 1):
+            self._later.pop(0)(frame, sides)
 
     def _begin(self, frame: Frame, sides):
         """What changes once a run: title, keys, axes."""
-        config = frame.chosen.config if frame.chosen else Config()
         names = [words.name(side.config) for side in sides]
         title = f"{names[0][0].upper()}{names[0][1:]} against {names[1]}"
-        subtitle = words.setting(config, self._dataset)
+        subtitle = escape(words.setting(sides[0].config, self._dataset))
         self._title.value = (
             f'<span class="lab-title">{title}</span> <span class="lab-subtitle">{subtitle}</span>'
         )
@@ -138,18 +138,21 @@ class Explorer(widgets.VBox):
 
     def _draw_loss(self, sides):
         thin = [curves.thinned(side.loss) for side in sides]
-        low, high = curves.decades(np.concatenate([y for _, y in thin]), LEAST_LOSS, MOST_LOSS)
-        low, high = max(low, 1e-6), min(high, 1e9)
-        scale = self._loss.y_scale
+        first, last = curves.decades(np.concatenate([y for _, y in thin]), *LOSS_DECADES)
+        low, high = curves.power_of_ten(first), curves.power_of_ten(last)
+        scale, axis = self._loss.y_scale, self._loss.y_axis
         if (scale.min, scale.max) != (low, high):
             scale.min, scale.max = low, high
-            self._loss.y_axis.tick_values = 10.0 ** np.arange(np.log10(low), np.log10(high) + 0.5)
+            axis.tick_labels, axis.tick_values = curves.decade_ticks(first, last)
         self._loss.draw(0, curves.stacked(thin, low))
 
-    def _draw_training_accuracy(self, sides):
+    def _draw_status(self, frame, _sides):
+        self._status.value = words.status(frame)
+
+    def _draw_training_accuracy(self, _frame, sides):
         self._accuracy.draw(0, curves.stacked([_accuracy(side, "train") for side in sides]))
 
-    def _draw_validation_accuracy(self, sides):
+    def _draw_validation_accuracy(self, _frame, sides):
         self._accuracy.draw(1, curves.stacked([_accuracy(side, "val") for side in sides]))
 
 
@@ -158,23 +161,27 @@ class _Figure:
 
     def __init__(self, x_label, y_label, y_scale, styles):
         self.x_scale, self.y_scale = bqplot.LinearScale(min=0, max=1), y_scale
-        ticks = {"tick_style": {"font-size": "15px"}, "tick_format": "~g"}
-        self.x_axis = bqplot.Axis(scale=self.x_scale, label=x_label, grid_lines="none", **ticks)
+        ticks = {"tick_style": {"font-size": "15px"}}
+        self.x_axis = bqplot.Axis(
+            scale=self.x_scale, label=x_label, label_offset="40px", grid_lines="none", tick_format="~s",
+            **ticks,
+        )  # fmt: skip
         self.y_axis = bqplot.Axis(
-            scale=y_scale, orientation="vertical", label=y_label, label_offset="50px", **ticks
-        )
+            scale=y_scale, orientation="vertical", label=y_label, label_offset="50px",
+            tick_format="~g", **ticks,
+        )  # fmt: skip
         scales = {"x": self.x_scale, "y": y_scale}
-        nothing = np.zeros((2, 1))
+        nothing = np.full((2, 2), y_scale.min)
         self.marks = [
             bqplot.Lines(
-                x=nothing, y=nothing + LEAST_LOSS, scales=scales, colors=COLOURS, line_style=style,
+                x=nothing, y=nothing, scales=scales, colors=COLOURS, line_style=style,
                 stroke_width=3,
             )
             for style in styles
         ]  # fmt: skip
         figure = bqplot.Figure(
             marks=self.marks, axes=[self.x_axis, self.y_axis], animation_duration=0,
-            fig_margin={"top": 8, "bottom": 46, "left": 66, "right": 14},
+            fig_margin={"top": 8, "bottom": 52, "left": 66, "right": 14},
             layout=widgets.Layout(width="100%", height="300px", min_width="0"),
         )  # fmt: skip
         self._caption = widgets.HTML(layout=FULL)
@@ -198,10 +205,11 @@ class _Figure:
 def _choice(options, value, description, label=str):
     """A slider over the options; a value that isn't among them joins them."""
     if value not in options:
-        options = sorted({*options, value}) if all(isinstance(o, int) for o in options) else (*options, value)
+        are_names = None in options
+        options = (*options, value) if are_names else sorted({*options, value})
     return widgets.SelectionSlider(
-        options=[(label(option), option) for option in options], value=value, description=description,
-        continuous_update=True,
+        options=[(label(option), NONE if option is None else option) for option in options],
+        value=NONE if value is None else value, description=description, continuous_update=True,
     )  # fmt: skip
 
 

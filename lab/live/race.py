@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from lab.train import Config, Training
 from lab.train.loop import Accuracy
 
 FRAME = 0.05  # seconds from frame to frame
+LAB = Path(__file__).resolve().parents[1]
 SLICE = 0.01  # seconds of training after which the kernel may do something else
 
 
@@ -109,7 +111,8 @@ class Race:
     def play(self):
         """Train until the end or until a pause; at the end, start again."""
         self._is_playing = True
-        self._restart = self._restart or self._is_done
+        if self._is_done:
+            self._restart = True
         self._wake()
 
     def pause(self):
@@ -130,10 +133,14 @@ class Race:
 
     def stop(self):
         """End for good."""
-        self._loop.call_soon_threadsafe(self._cancel)
+        self._tell(self._cancel)
 
     def _wake(self):
-        self._loop.call_soon_threadsafe(self._news.set)
+        self._tell(self._news.set)
+
+    def _tell(self, what):
+        if not self._loop.is_closed():  # as it is when the kernel ends
+            self._loop.call_soon_threadsafe(what)
 
     def _cancel(self):
         if self._task is not None:
@@ -156,10 +163,9 @@ class Race:
                 elif self._steps:
                     self._steps.popleft()
                     await self._train(1)
-                self._show_frame()
             except Exception as error:  # nobody else would see it: a task's exceptions are silent
                 self._report(error)
-                self._show_frame()
+            self._show_frame()
             if self._restart or self._steps:
                 await asyncio.sleep(0)
                 continue
@@ -189,15 +195,17 @@ class Race:
             return
         slice_began = time.perf_counter()
         for _ in range(steps):
+            if self._is_done:
+                break
             for training in self._trainings:
                 next(iter(training), None)
             self._timed_steps += 1
-            if self._restart or self._is_done:
-                break
             if time.perf_counter() - slice_began > SLICE:
                 self._seconds += time.perf_counter() - slice_began
                 await asyncio.sleep(0)
                 slice_began = time.perf_counter()
+            if self._restart or self._news.is_set():
+                break
         self._seconds += time.perf_counter() - slice_began
 
     @property
@@ -206,16 +214,28 @@ class Race:
 
     def _report(self, error):
         """Keep an error in words; training rests until something is changed."""
-        self._error = str(error) if isinstance(error, ValueError | DataError) else _with_place(error)
+        self._error = _in_words(error)
         self._details = "".join(traceback.format_exception(error))
 
     def _show_frame(self):
+        """Show how things stand; where that fails, try to show why."""
+        try:
+            self._show(self._next_frame())
+        except Exception as error:
+            self._report(error)
+            try:
+                self._show(self._next_frame())
+            except Exception as error_again:
+                problem = {"message": "the view of a race failed", "exception": error_again}
+                self._loop.call_exception_handler(problem)
+
+    def _next_frame(self):
         self._frame += 1
         chosen, twin = (
             (_side(self._trainings[0]), _side(self._trainings[1])) if self._trainings else (None, None)
         )
         longest = max(self._trainings, key=lambda training: training.step) if self._trainings else None
-        frame = Frame(
+        return Frame(
             run=self._run,
             number=self._frame,
             step=longest.step if longest else 0,
@@ -229,17 +249,21 @@ class Race:
             error=self._error,
             details=self._details,
         )
-        self._show(frame)
 
 
 def _side(training: Training) -> Side:
     return Side(training.config, training.loss, list(training.accuracies), training.diverged_at)
 
 
-def _with_place(error) -> str:
-    """An unexpected error in one line: what, and the line of code that raised it."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} (line {last.lineno} of {last.filename}: {last.line})"
+def _in_words(error) -> str:
+    """What went wrong: the lab's own sentence, or for all else the line of the student's code behind it."""
+    calls = traceback.extract_tb(error.__traceback__)
+    lab = [call for call in calls if Path(call.filename).is_relative_to(LAB)]
+    if isinstance(error, DataError) or (isinstance(error, ValueError) and calls[-1] in lab):
+        return str(error)
+    theirs = [call for call in calls if call not in lab and "site-packages" not in call.filename]
+    place = (theirs or calls)[-1]
+    return f"{type(error).__name__}: {error} (line {place.lineno} of {place.name}: {place.line})"
 
 
 def _load(config: Config):

@@ -2,6 +2,8 @@
 
 from html import escape
 
+import numpy as np
+
 from lab.live.race import Frame, Side
 from lab.train import Config
 
@@ -10,7 +12,7 @@ NORMALIZATIONS = {
     "batchnorm": "batch norm",
     "layernorm": "layer norm",
     "groupnorm": "group norm",
-    "weightstd": "weight standardization",
+    "weightstd": "weight std.",
     "batchnorm+weightstd": "batch norm + weight std.",
     "groupnorm+weightstd": "group norm + weight std.",
 }
@@ -50,7 +52,7 @@ def sentence(frame: Frame) -> str:
         return frame.error
     if frame.chosen is None or frame.twin is None:
         return "Starting."
-    if frame.chosen.config == frame.twin.config:
+    if frame.chosen.config == frame.twin.config and np.array_equal(frame.chosen.loss, frame.twin.loss):
         return f"Both networks have {name(frame.chosen.config)}, and their curves lie on each other."
     return f"{_result(frame.chosen, capital=True)}; {_result(frame.twin)}."
 

@@ -1,0 +1,511 @@
+"""The controller of live training: wishes, frames and errors, without widgets."""
+
+import asyncio
+import threading
+import time
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from lab.data import DataError
+from lab.live import race as module
+from lab.live.race import Race
+from lab.nn import batchnorm_backward, batchnorm_forward
+from lab.train import Training
+from tests.live.stage import CONFIG, Screen, frames_pass, live, paused, slow_relu, small_data, start, until
+
+# --- frames and runs -------------------------------------------------------------------------------
+
+
+@live
+async def test_frames_and_runs_are_counted():
+    """Frames count from 1 in each run, runs from 1; updates grow by `speed` from frame to frame."""
+    race, screen = start(speed=3)
+    await until(lambda: len(screen) >= 5)
+    race.reset()
+    await until(lambda: screen.last.run == 2 and screen.last.number >= 3)
+    for run in (1, 2):
+        frames = [frame for frame in screen if frame.run == run]
+        assert [frame.number for frame in frames] == list(range(1, len(frames) + 1))
+        steps = [frame.step for frame in frames]
+        assert steps[0] == 1
+        assert all(0 <= after - before <= 3 for before, after in pairwise(steps))
+        assert steps[:3] == [1, 4, 7]
+
+
+@live
+async def test_frame_tells_what_there_is_to_see():
+    """A frame holds the loss of each update and the accuracies of both networks."""
+    race, screen = start(speed=7)
+    await until(lambda: screen and screen.last.step > 20)
+    frame = screen.last
+    for side in (frame.chosen, frame.twin):
+        assert side.loss.shape == (frame.step,)
+        assert [accuracy.update for accuracy in side.accuracies][:3] == [1, 5, 10]
+    assert frame.chosen.config == CONFIG
+    assert frame.twin.config == CONFIG.replace(normalization=None)
+    assert frame.epoch == frame.step / 5
+    assert frame.total_steps == 500
+    assert frame.steps_per_second > 0
+    assert frame.error == ""
+    race.stop()
+
+
+@live
+async def test_run_is_the_one_of_train():
+    """What is shown live is what the one loop trains, whatever the speed."""
+    expected = Training.from_config(CONFIG, small_data())
+    for _ in range(30):
+        next(iter(expected))
+    _, screen = start(speed=29)
+    await until(lambda: len(screen) >= 2)
+    np.testing.assert_array_equal(screen[1].chosen.loss, expected.loss)
+
+
+@live
+async def test_pair_without_normalization_is_bit_equal():
+    """Weights and minibatches are shared: with the same settings the two runs can't be told apart."""
+    race, screen = start(CONFIG.replace(normalization=None), speed=20)
+    await until(lambda: screen and screen.last.step > 50)
+    np.testing.assert_array_equal(screen.last.chosen.loss, screen.last.twin.loss)
+    assert screen.last.chosen.accuracies == screen.last.twin.accuracies
+    race.choose(normalization="batchnorm")
+    await until(lambda: screen.last.run == 2 and screen.last.step > 1)
+    assert (screen.last.chosen.loss != screen.last.twin.loss).any()
+
+
+# --- wishes ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_playing", [True, False])
+@live
+async def test_choice_starts_again_and_shows_at_once(is_playing):
+    """A new setting shows after one update, also while paused, and whoever paused stays paused."""
+    race, screen = start() if is_playing else await paused()
+    await until(lambda: screen and screen.last.is_playing == is_playing)
+    race.choose(weight_scale=0.07)
+    await until(lambda: screen.last.run == 2)
+    first = next(frame for frame in screen if frame.run == 2)
+    assert (first.number, first.step) == (1, 1)
+    assert first.chosen.config == CONFIG.replace(weight_scale=0.07)
+    assert first.twin.config == CONFIG.replace(weight_scale=0.07, normalization=None)
+    await frames_pass()
+    assert screen.last.is_playing == is_playing
+    assert (screen.last.step > 1) == is_playing
+
+
+@live
+async def test_choices_add_up():
+    """A second slider leaves the first one's setting as it is."""
+    race, screen = await paused()
+    race.choose(weight_scale=0.07)
+    await until(lambda: screen.last.run == 2)
+    race.choose(batch_size=25)
+    await until(lambda: screen.last.run == 3)
+    assert screen.last.chosen.config == CONFIG.replace(weight_scale=0.07, batch_size=25)
+
+
+@live
+async def test_many_changes_queue_nothing_up():
+    """Two hundred changes between two frames make one run, with the last of them."""
+    race, screen = start()
+    await until(lambda: screen)
+    for scale in np.linspace(0.1, 0.9, 200):
+        race.choose(weight_scale=float(scale))
+    await until(lambda: screen.last.run == 2)
+    await frames_pass(10)
+    assert screen.last.run == 2
+    assert screen.last.chosen.config.weight_scale == 0.9
+
+
+@live
+async def test_a_drag_ends_at_its_last_position():
+    """Changes that come faster than runs can be made are left out, and the last one wins."""
+    race, screen = start(layers=slow_relu())
+    await until(lambda: screen)
+    scales = [float(scale) for scale in np.linspace(0.1, 0.9, 100)]
+
+    def drag():
+        for scale in scales:
+            race.choose(weight_scale=scale)
+            time.sleep(0.001)
+
+    await asyncio.to_thread(drag)
+    await until(lambda: screen.last.chosen.config.weight_scale == 0.9)
+    runs = screen.last.run
+    assert runs < 60
+    await frames_pass(10)
+    assert screen.last.run == runs
+
+
+@live
+async def test_pause_and_play():
+    """Nothing is trained while paused; play goes on from there."""
+    race, screen = start()
+    await until(lambda: screen and screen.last.step > 5)
+    race.pause()
+    await until(lambda: not screen.last.is_playing)
+    step, frames = screen.last.step, len(screen)
+    await frames_pass(10)
+    assert (screen.last.step, len(screen)) == (step, frames)
+    race.play()
+    await until(lambda: screen.last.step > step)
+    assert screen.last.run == 1
+
+
+@live
+async def test_step_while_paused_is_one_update():
+    race, screen = await paused()
+    for presses in (1, 1, 3):
+        before = screen.last.step
+        for _ in range(presses):
+            race.step()
+        await until(lambda before=before, presses=presses: screen.last.step == before + presses)
+        await frames_pass(10)
+        assert screen.last.step == before + presses
+        assert not screen.last.is_playing
+
+
+@live
+async def test_step_pauses():
+    race, screen = start()
+    await until(lambda: screen and screen.last.step > 5)
+    race.step()
+    await until(lambda: not screen.last.is_playing)
+    await frames_pass(10)
+    last, before = [frame.step for frame in screen][-1:-3:-1]
+    assert last == before + 1
+
+
+@live
+async def test_reset_goes_back_to_the_first_weights():
+    """The run after a reset repeats the one before it."""
+    race, screen = start()
+    await until(lambda: screen and screen.last.step > 20)
+    race.reset()
+    await until(lambda: screen.last.run == 2 and screen.last.step > 20)
+    first, second = (
+        next(frame for frame in reversed(screen) if frame.run == run).chosen.loss[:20] for run in (1, 2)
+    )
+    np.testing.assert_array_equal(first, second)
+
+
+@live
+async def test_run_ends_and_play_starts_again():
+    """A run ends at its last update; steps then do nothing, and play begins anew."""
+    race, screen = start(CONFIG.replace(epochs=2), speed=3)
+    await until(lambda: screen and screen.last.is_done)
+    race.step()
+    await frames_pass(10)
+    assert (screen.last.run, screen.last.step, screen.last.total_steps) == (1, 10, 10)
+    race.play()
+    await until(lambda: screen.last.run == 2 and screen.last.is_done)
+    assert screen.last.step == 10
+
+
+@pytest.mark.parametrize("epochs", [2, 1000])
+@live
+async def test_no_frames_when_idle(epochs):
+    """Nothing is shown while finished or paused, until somebody wishes something."""
+    race, screen = start(CONFIG.replace(epochs=epochs))
+    await until(lambda: screen and screen.last.step >= 10)
+    if epochs > 2:
+        race.pause()
+    await until(lambda: screen.last.is_done or not screen.last.is_playing)
+    shown = len(screen)
+    await frames_pass(20)
+    assert len(screen) == shown
+    race.reset()
+    await until(lambda: len(screen) > shown)
+
+
+@live
+async def test_speed_is_updates_from_frame_to_frame():
+    race, screen = start(CONFIG.replace(epochs=1000), speed=1)
+    await until(lambda: len(screen) >= 3)
+    race.speed = 20
+    await until(lambda: screen.last.step > 50)
+    steps = [frame.step for frame in screen]
+    assert steps[:3] == [1, 2, 3]
+    assert steps[-1] - steps[-2] == 20
+
+
+# --- pitfalls: threads, and the kernel's time ---------------------------------------------------------
+
+
+@live
+async def test_callbacks_of_another_thread_take_effect_on_the_main_loop(monkeypatch):
+    """Networks are made and shown in the loop's own thread, wherever the wish came from."""
+    threads = []
+    make = Training.from_config
+    monkeypatch.setattr(
+        Training, "from_config", lambda *given: threads.append(threading.get_ident()) or make(*given)
+    )
+    screen = Screen()
+    race, _ = start(show=lambda frame: (threads.append(threading.get_ident()), screen(frame)))
+    await until(lambda: screen)
+    wishes = {
+        "pause": lambda: not screen.last.is_playing,
+        "step": lambda: screen.last.step > step,
+        "play": lambda: screen.last.is_playing,
+        "reset": lambda: screen.last.run == 2,
+    }
+    for wish, is_seen in wishes.items():
+        step = screen.last.step
+        thread = threading.Thread(target=getattr(race, wish))
+        thread.start()
+        await until(is_seen)
+        thread.join()
+    await asyncio.to_thread(race.choose, batch_size=25)
+    await until(lambda: screen.last.run == 3)
+    await asyncio.to_thread(race.stop)
+    await frames_pass()
+    shown = len(screen)
+    await frames_pass(10)
+    assert len(screen) == shown
+    assert set(threads) == {threading.get_ident()}
+
+
+@live
+async def test_a_wish_from_another_thread_wakes_a_sleeping_task():
+    """While paused nothing polls: the wish itself wakes the loop, at once."""
+    race, screen = await paused()
+    await asyncio.to_thread(race.step)
+    await until(lambda: screen.last.step == 2)
+
+
+@pytest.mark.parametrize("wish", ["choose", "reset", "pause", "step"])
+@live
+async def test_a_wish_ends_a_frame_early(wish):
+    """Nobody waits for the end of a frame of a million updates."""
+    race, screen = start(CONFIG.replace(epochs=1_000_000), layers=slow_relu(), speed=1_000_000)
+    await until(lambda: screen)
+    await asyncio.sleep(0.05)
+    getattr(race, wish)(**({"batch_size": 25} if wish == "choose" else {}))
+    if wish in ("choose", "reset"):
+        await until(lambda: screen.last.run == 2)
+    else:
+        await until(lambda: not screen.last.is_playing)
+        assert 1 < screen.last.step < 10_000
+
+
+@live
+async def test_no_slice_holds_the_loop():
+    """Between two frames of a slow network the loop goes round many times: others get their turn."""
+    beats = []
+
+    async def heart():
+        while True:
+            beats.append(time.perf_counter())
+            await asyncio.sleep(0)
+
+    screen = Screen()
+    moments = []
+    race, _ = start(
+        show=lambda frame: (moments.append(time.perf_counter()), screen(frame)), layers=slow_relu(), speed=20
+    )
+    beating = asyncio.create_task(heart())
+    await until(lambda: len(screen) >= 4)
+    beating.cancel()
+    for began, ended in pairwise(moments[1:4]):  # 20 updates with two passes of 4 ms: 16 slices
+        assert sum(began < beat < ended for beat in beats) >= 10
+    race.stop()
+
+
+@live
+async def test_two_races_do_not_disturb_each_other():
+    (first, left), (second, right) = start(), start(speed=5)
+    await until(lambda: left and right)
+    first.pause()
+    second.choose(batch_size=25)
+    await until(lambda: right.last.run == 2 and right.last.step > 20)
+    assert not left.last.is_playing
+    assert (left.last.run, left.last.chosen.config) == (1, CONFIG)
+    first.stop()
+    step = right.last.step
+    await until(lambda: right.last.step > step)
+
+
+@live
+async def test_stop_ends_for_good():
+    """After stop nothing is trained, and wishes are left unheard; a second stop does no harm."""
+    race, screen = start()
+    await until(lambda: screen)
+    race.stop()
+    race.stop()
+    await frames_pass()
+    shown = len(screen)
+    race.play()
+    race.choose(batch_size=25)
+    await frames_pass(10)
+    assert len(screen) == shown
+
+
+def test_stop_after_the_loop_has_ended():
+    """When the kernel ends there is no loop any more to tell."""
+
+    async def make():
+        return start()[0]
+
+    asyncio.run(make()).stop()
+
+
+def test_no_running_loop():
+    with pytest.raises(RuntimeError, match="running event loop: open the notebook in Jupyter"):
+        Race(CONFIG, print)
+
+
+# --- errors ------------------------------------------------------------------------------------------
+
+
+@live
+async def test_batch_of_one_says_so_and_recovers():
+    """A setting that can't be leaves the last good run on the screen, and the next one trains again."""
+    race, screen = start()
+    await until(lambda: screen and screen.last.step > 5)
+    race.choose(batch_size=1)
+    await until(lambda: screen.last.error)
+    wrong, good = screen.last, screen[-2]
+    assert wrong.error.startswith("batch_size 1 can't be batch-normalized")
+    assert wrong.run == good.run
+    assert not wrong.is_playing
+    np.testing.assert_array_equal(wrong.chosen.loss, good.chosen.loss)
+    race.play()
+    race.step()
+    await until(lambda: len(screen) > screen.index(wrong) + 1)
+    assert screen.last.error == wrong.error
+    race.choose(normalization="layernorm")
+    await until(lambda: screen.last.run == 2)
+    assert (screen.last.error, screen.last.chosen.config.batch_size) == ("", 1)
+
+
+@live
+async def test_first_configuration_that_fails():
+    """Without a first run there are no sides to show, only the sentence."""
+    race, screen = start(CONFIG.replace(augmentation="flip"))
+    await until(lambda: screen)
+    assert screen.last.chosen is None
+    assert screen.last.error.startswith("augmentation='flip' needs images")
+    race.choose(augmentation=None)
+    await until(lambda: screen.last.run == 1)
+
+
+def own_pair(mistake):
+    """Batch norm with a mistake in its forward pass, which `mistake` makes of x."""
+
+    def own_forward(x, gamma, beta, bn_param):
+        out, cache = batchnorm_forward(x, gamma, beta, bn_param)
+        return mistake(out), cache
+
+    return {"batchnorm": (own_forward, batchnorm_backward)}
+
+
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [
+        (lambda out: out.no_such_thing, "AttributeError: 'numpy.ndarray' object has no attribute"),
+        (lambda out: out + np.zeros(3), "ValueError: operands could not be broadcast together"),
+        (lambda out: np.linalg.inv(out), "LinAlgError: Last 2 dimensions of the array must be square"),
+    ],
+)
+@live
+async def test_own_pair_that_crashes_shows_its_line(mistake, said):
+    """The error of own code comes with the line of that code, also where NumPy raised it."""
+    race, screen = start(layers=own_pair(mistake))
+    await until(lambda: screen)
+    assert screen.last.error.startswith(said)
+    assert "(line " in screen.last.error
+    assert "of <lambda>: " in screen.last.error
+    assert "in own_forward" in screen.last.details
+    assert screen.last.details.startswith("Traceback")
+    assert not screen.last.is_playing
+    race.choose(normalization="layernorm")
+    await until(lambda: screen.last.run == 2 and screen.last.step > 5)
+    assert screen.last.error == ""
+
+
+@live
+async def test_own_pair_of_a_wrong_shape_is_told_what_is_right():
+    race, screen = start(layers=own_pair(lambda out: out[:, :3]))
+    await until(lambda: screen)
+    assert screen.last.error == "own_forward must return out of shape (10, 8), not an array of shape (10, 3)"
+    race.stop()
+
+
+@live
+async def test_own_pair_that_crashes_later_keeps_its_curves():
+    calls = []
+
+    def mistake(out):
+        calls.append(1)
+        return out if len(calls) < 60 else out.no_such_thing
+
+    _, screen = start(layers=own_pair(mistake))
+    await until(lambda: screen and screen.last.error)
+    assert len(screen.last.chosen.loss) > 5
+
+
+@live
+async def test_missing_data_is_said_in_words(monkeypatch):
+    def load(*_, **__):
+        raise DataError("there is no network, and the folder of LAB_DATA has no CIFAR-10")
+
+    monkeypatch.setattr(module, "load", load)
+    _, screen = start(CONFIG.replace(dataset="cifar10", seed=123), data=None)
+    await until(lambda: screen)
+    assert screen.last.error == "there is no network, and the folder of LAB_DATA has no CIFAR-10"
+
+
+@live
+async def test_an_exception_of_the_view_is_reported():
+    """A view that fails once shows why, and the task lives on."""
+    frames = []
+
+    def show(frame):
+        if frame.number == 3 and frame.run == 1:
+            raise KeyError("a figure")
+        frames.append(frame)
+
+    race, _ = start(show=show)
+    await until(lambda: frames and frames[-1].error)
+    assert frames[-1].error.startswith("KeyError: 'a figure' (line ")
+    assert not frames[-1].is_playing
+    race.reset()
+    await until(lambda: frames[-1].run == 2 and frames[-1].step > 10)
+
+
+@live
+async def test_a_view_that_always_fails_does_not_end_the_task():
+    """The exception goes to the loop's handler, and the next wish is heard."""
+    reported, frames, works = [], [], []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+
+    def show(frame):
+        if not works:
+            raise KeyError("all figures")
+        frames.append(frame)
+
+    race, _ = start(show=show)
+    await until(lambda: reported)
+    assert isinstance(reported[0]["exception"], KeyError)
+    works.append(True)
+    race.reset()
+    await until(lambda: frames and frames[-1].step > 10)
+
+
+@live
+async def test_divergence_is_a_result():
+    """A network that explodes is marked, its twin goes on to the end, and nothing is an error."""
+    exploding = CONFIG.replace(
+        normalization=None, optimizer="sgd", learning_rate=1e6, weight_scale=10.0, epochs=4
+    )
+    race, screen = start(
+        exploding, twin=lambda config: config.replace(learning_rate=0.0, weight_scale=0.01), speed=5
+    )
+    await until(lambda: screen and screen.last.is_done)
+    assert screen.last.chosen.diverged_at is not None
+    assert screen.last.twin.diverged_at is None
+    assert screen.last.step == screen.last.total_steps == 20
+    assert screen.last.error == ""
+    race.stop()
