@@ -1,0 +1,231 @@
+"""A JupyterLab server of its own, and a notebook in a real browser as one who uses it sees it."""
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import nbformat
+import pytest
+
+from lab.jupyter import NOTIFICATIONS, PROJECT, QUIET, find_port
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # no address outside of this machine
+)  # fmt: skip
+NEEDS_DATA = "needs-cifar10"  # tag of a cell
+SCREEN = {"width": 1280, "height": 720}  # of a projector
+
+
+class Server:
+    """JupyterLab on a copy of notebooks/, with settings, workspaces and runtime files in `folder`."""
+
+    def __init__(self, folder: Path):
+        self.notebooks, self.token = folder / "notebooks", secrets.token_hex(8)
+        self.notebooks.mkdir()
+        for path in (PROJECT / "notebooks").glob("*.ipynb"):
+            self._copy(path)
+        settings = folder / "settings"
+        settings.mkdir()
+        (settings / "overrides.json").write_text(json.dumps({NOTIFICATIONS: QUIET}))
+        port = find_port(None)
+        self.address = f"http://127.0.0.1:{port}"
+        places = {
+            **{f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")},
+            "IPYTHONDIR": str(folder / "ipython"),
+            "LAB_CACHE": str(folder / "cache"),
+        }
+        command = [
+            *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+            f"--ServerApp.root_dir={self.notebooks}",
+            f"--ServerApp.port={port}",
+            "--ServerApp.port_retries=0",
+            "--ServerApp.log_level=ERROR",
+            f"--IdentityProvider.token={self.token}",
+            "--LabApp.expose_app_in_browser=True",
+            f"--LabApp.workspaces_dir={folder / 'workspaces'}",
+            f"--LabApp.app_settings_dir={settings}",
+        ]
+        self.log = (folder / "log").open("w+")
+        self.process = subprocess.Popen(
+            command, env=os.environ | places, stdout=self.log, stderr=subprocess.STDOUT
+        )
+
+    def request(self, path, method="GET"):
+        """JSON of the server's own interface."""
+        headers = {"Authorization": f"token {self.token}"}
+        request = urllib.request.Request(f"{self.address}/api/{path}", method=method, headers=headers)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.loads(answer.read() or "null")
+
+    def is_up(self):
+        assert self.process.poll() is None, Path(self.log.name).read_text()
+        try:
+            return bool(self.request("status"))
+        except (urllib.error.URLError, ConnectionError):
+            return False
+
+    def end_kernels(self):
+        for session in self.request("sessions"):
+            self.request(f"sessions/{session['id']}", "DELETE")
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(20)
+        self.log.close()
+
+    def _copy(self, path):
+        """A lesson, without the cells that would fetch a large data set which isn't on this machine."""
+        notebook = nbformat.read(path, as_version=4)
+        if "LAB_DATA" not in os.environ:
+            notebook.cells = [c for c in notebook.cells if NEEDS_DATA not in c.metadata.get("tags", ())]
+        nbformat.write(notebook, self.notebooks / path.name)
+
+    def write(self, name, *cells):
+        """A notebook of these code cells; its path on the server."""
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(notebook, self.notebooks / name)
+        return name
+
+
+@contextmanager
+def chromium():
+    """The browser; skips the test where there is none."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        path = next(filter(None, map(shutil.which, NAMES)), playwright.chromium.executable_path)
+        if not Path(path).exists():
+            pytest.skip(
+                "no Chromium: install it (Debian: apt-get install chromium; "
+                f"elsewhere: {Path(sys.executable).name} -m playwright install chromium)"
+            )
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Notebook:
+    """A notebook in JupyterLab. What goes wrong behind the screen gathers in `complaints`."""
+
+    def __init__(self, page, server: Server, name: str, dark=False):
+        self.page, self.server = page, server
+        self.page.set_default_timeout(15_000)
+        self.complaints: list[str] = []
+        self.page.on("request", self._must_stay_here)
+        self.page.on("websocket", self._must_stay_here)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
+        self.page.on("console", self._must_be_quiet)
+        self.page.goto(f"{server.address}/lab/tree/{name}?reset&token={server.token}")
+        self.page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.sessionContext")
+        self.wait_for_kernel()
+        self.command("application:set-mode", {"mode": "single-document"})
+        self.command("application:toggle-left-area")
+        theme = "Dark" if dark else "Light"
+        self.command("apputils:change-theme", {"theme": f"JupyterLab {theme}"})
+        self.page.wait_for_selector(f"body[data-jp-theme-name='JupyterLab {theme}']", state="attached")
+
+    def _must_stay_here(self, request):
+        address = urlsplit(request.url)
+        if address.scheme in ("http", "https", "ws", "wss") and address.hostname != "127.0.0.1":
+            self.complaints.append(f"request that leaves the machine: {request.url}")
+
+    def _must_be_quiet(self, message):
+        if message.type == "error":
+            self.complaints.append(f"{message.text} ({message.location.get('url', '')})")
+
+    def command(self, name, arguments=None):
+        """Start a command of JupyterLab; some promise what never comes, so nobody waits for it."""
+        self.page.evaluate(
+            "([name, given]) => { void window.jupyterapp.commands.execute(name, given ?? {}) }",
+            [name, arguments],
+        )
+
+    def wait_for_kernel(self):
+        self.page.wait_for_function(
+            "() => window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'"
+        )
+
+    def restart_kernel(self):
+        """Restart the kernel without its question, and throw the outputs away."""
+        self.page.evaluate(
+            "() => { void window.jupyterapp.shell.currentWidget.sessionContext.restartKernel() }"
+        )
+        self.page.wait_for_function(
+            "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status !== 'idle'"
+        )
+        self.wait_for_kernel()
+
+    def run_all(self):
+        """Run all cells; the explorer of the first one is there and trains when this returns."""
+        self.command("notebook:run-all-cells")
+        self.wait_for_run(0)
+        self.page.wait_for_selector(".lab-explorer .bqplot path.line", state="attached")
+        self.page.evaluate(  # back from the last cell, where JupyterLab hides what is far away
+            """() => {
+                const {content} = window.jupyterapp.shell.currentWidget;
+                content.activeCellIndex = content.widgets.findIndex(cell => cell.model.type === "code");
+            }"""
+        )
+        self.page.locator(".lab-explorer").first.scroll_into_view_if_needed()
+
+    # --- the explorer ------------------------------------------------------------------------------
+
+    @property
+    def status(self):
+        """(run, frame, step, state) as the first explorer shows them."""
+        shown = self.page.locator(".lab-status").first.evaluate("line => ({...line.dataset})")
+        return int(shown["run"]), int(shown["frame"]), int(shown["step"]), shown["state"]
+
+    def wait_for(self, condition):
+        """Wait for a JavaScript condition on `run`, `frame`, `step` and `state`."""
+        self.page.wait_for_function(
+            """condition => {
+                const line = document.querySelector(".lab-status");
+                if (!line) return false;
+                const {run, frame, step, state} = line.dataset;
+                return Function("run", "frame", "step", "state", `return ${condition}`)(
+                    +run, +frame, +step, state);
+            }""",
+            arg=condition,
+            polling=20,
+        )
+
+    def wait_for_run(self, after):
+        """Wait for a run beyond this one; its number."""
+        self.wait_for(f"run > {after}")
+        return self.status[0]
+
+    def curves(self):
+        """The paths of the two loss curves."""
+        figure = self.page.locator(".lab-explorer").first.locator(".bqplot").first
+        return figure.locator("path.line").evaluate_all("lines => lines.map(line => line.getAttribute('d'))")
+
+    def button(self, name):
+        return self.page.locator(".lab-explorer button", has_text=name).first
+
+    def slider(self, name):
+        """Focus the handle of the slider with this name: now arrow keys move it."""
+        self._row(name).locator(".noUi-handle").focus()
+
+    def readout(self, name):
+        """What stands beside the slider."""
+        return self._row(name).locator(".widget-readout").inner_text().strip()
+
+    def _row(self, name):
+        rows = self.page.locator(".lab-explorer .widget-inline-hbox:has(.noUi-handle)", has_text=name)
+        return rows.first
+
+    def close(self):
+        self.page.close()
