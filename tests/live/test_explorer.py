@@ -193,6 +193,7 @@ async def test_every_part_is_drawn_at_every_speed(speed):
         trait = "value" if part is explorer._status else "y"
         part.observe(lambda change: seen.update([change["owner"]]), trait)
     await until(lambda: all(seen[part] >= 5 for part in parts))
+    assert len(explorer._later) <= 2  # nothing queues up
     explorer.close()
 
 

@@ -196,9 +196,11 @@ async def test_run_ends_and_play_starts_again():
     """A run ends at its last update; steps then do nothing, and play begins anew."""
     race, screen = start(CONFIG.replace(epochs=2), speed=3)
     await until(lambda: screen and screen.last.is_done)
+    ended, shown = screen.last, len(screen)
     race.step()
-    await frames_pass(10)
+    await until(lambda: len(screen) > shown)
     assert (screen.last.run, screen.last.step, screen.last.total_steps) == (1, 10, 10)
+    assert screen.last.steps_per_second == ended.steps_per_second
     race.play()
     await until(lambda: screen.last.run == 2 and screen.last.is_done)
     assert screen.last.step == 10
@@ -269,7 +271,8 @@ async def test_callbacks_of_another_thread_take_effect_on_the_main_loop(monkeypa
 
 @live
 async def test_a_wish_from_another_thread_wakes_a_sleeping_task():
-    """While paused nothing polls: the wish itself wakes the loop, at once."""
+    """While paused nothing polls: the wish itself wakes the loop, in a way that is safe between threads."""
+    asyncio.get_running_loop().set_debug(True)  # now what isn't safe raises
     race, screen = await paused()
     await asyncio.to_thread(race.step)
     await until(lambda: screen.last.step == 2)
