@@ -68,6 +68,8 @@ def train(
     from lab.train import Config
     from lab.train.run import train
 
+    if save is not None and save.suffix not in (".json", ".csv"):
+        raise _failed(f"A run is saved as .json or .csv, not as {save}.")
     try:
         config = (Config() if start is None else _config(start)).replace(**_fields(fields or []))
         run = train(config, progress=not quiet)

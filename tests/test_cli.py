@@ -39,7 +39,7 @@ def test_train_starts_from_a_shared_string_or_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["epoch=1"], "no field 'epoch'"),
+        (["epoch=1"], "no 'epoch'"),
         (["epochs"], "'epochs' sets no field"),
         (["normalization=batch"], "normalization must be one of"),
         (["--config", "nl1:zzz"], "incomplete or changed"),

@@ -63,7 +63,13 @@ def check(*layers):
 
 
 def run_checks(implementation):
-    """{name of the check: None or a sentence} for all checks of the implementation's layer."""
+    """{name of the check: None or a sentence} for all checks of the implementation's layer.
+
+    Raises ValueError for a layer that there are no checks for.
+    """
+    layers = sorted({layer for one in CHECKS.values() for layer in one.layers})
+    if implementation.layer not in layers:
+        raise ValueError(f"layer must be one of {', '.join(layers)}, not {implementation.layer!r}")
     return {name: answer(one, implementation) for name, one in applicable(implementation.layer).items()}
 
 

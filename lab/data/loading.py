@@ -14,6 +14,7 @@ def load(
     name="digits",
     *,
     train_size: int | None = None,
+    most: int | None = None,
     val_size: int | None = None,
     test_size: int | None = None,
     preprocessing: str | None = "standardize",
@@ -27,7 +28,7 @@ def load(
         X_train, y_train, X_val, y_val and, if at hand, X_test, y_test. X: (N, D) or (N, C, H, W) finite
         numbers; y: (N,) integers from 0.
     train_size, val_size, test_size: numbers of samples. By default training takes all that the others
-        leave, validation and test what suits the data set.
+        leave, but no more than `most`; validation and test take what suits the data set.
     preprocessing, fitted on the training samples alone:
         None            raw values;
         "unit"          divided by the largest value a feature can take (255 for bytes);
@@ -55,7 +56,7 @@ def load(
     row_shape = samples.image_shape if layout == "image" else X_all.shape[1:]
     if row_shape is None:
         raise ValueError(f"layout='image' needs images, and {samples.name} has none; allowed here: 'flat'")
-    rows = _divide(samples, train_size, val_size, test_size, seed)
+    rows = _divide(samples, train_size, most, val_size, test_size, seed)
     offset, scale = preprocess.fit(X_all, rows["train"], preprocessing, samples.largest)
 
     fields: dict[str, np.ndarray] = {}
@@ -96,7 +97,7 @@ def get_CIFAR10_data(num_training=49000, num_validation=1000, num_test=1000) -> 
     return data
 
 
-def _divide(samples: Samples, train_size, val_size, test_size, seed) -> dict[str, np.ndarray]:
+def _divide(samples: Samples, train_size, most_train, val_size, test_size, seed) -> dict[str, np.ndarray]:
     """For each part its rows: of samples.parts[part], or of the training samples where that is missing.
 
     A random order of the training samples gives its beginning to the test, what follows to validation, and
@@ -121,8 +122,9 @@ def _divide(samples: Samples, train_size, val_size, test_size, seed) -> dict[str
             rows[part] = order[taken : taken + size]
             taken += size
             why += f", {size} of them in {part}_size"
-    most = total - taken
-    size = _size(most if train_size is None else train_size, "train_size", 1, most, why)
+    left = total - taken
+    usual = left if most_train is None else min(left, most_train)
+    size = _size(usual if train_size is None else train_size, "train_size", 1, left, why)
     rows["train"] = order[::-1][:size]
     return rows
 

@@ -4,7 +4,6 @@ import numpy as np
 
 MOST_POINTS = 200  # of one curve: more cost the browser time and show nothing new
 LIMITS = -6, 9  # exponents of ten: beyond them a loss has vanished, or the run has exploded
-ROUNDING = 1e-9  # of exponents: a value of 0.01 needs no decade below it
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -49,8 +48,8 @@ def decades(values, first, last):
     So an axis grows by steps, or not at all. Values that have no place on a logarithmic axis don't count.
     """
     exponents = np.log10(values[np.isfinite(values) & (values > 0)])
-    lowest = min([first, *np.floor(exponents + ROUNDING)])
-    highest = max([last, *np.ceil(exponents - ROUNDING)])
+    lowest = min([first, *np.floor(exponents)])
+    highest = max([last, *np.ceil(exponents)])
     return int(max(lowest, LIMITS[0])), int(min(highest, LIMITS[1]))
 
 

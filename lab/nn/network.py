@@ -1,6 +1,6 @@
 """Fully connected networks with every normalization, on flat buffers, single or as a population."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy, deepcopy
 from itertools import pairwise
@@ -24,6 +24,7 @@ from lab.nn.sigmoid import sigmoid_backward, sigmoid_forward
 from lab.nn.softmax import softmax_loss
 from lab.nn.standardize import CONVENTIONS
 from lab.nn.tanh import tanh_backward, tanh_forward
+from lab.nn.validation import require_choice, require_known, require_number
 from lab.nn.weightstd import WEIGHT_CONVENTIONS, weightstd_backward, weightstd_forward
 
 PAIRS = {
@@ -406,48 +407,49 @@ def validate(given):
 
     Raises ValueError, naming the argument, the value and what is allowed.
     """
-    choices = {
-        "normalization": NORMALIZATIONS,
-        "activation": ACTIVATIONS,
-        "initialization": tuple(INITIALIZATIONS),
-        "convention": tuple({**CONVENTIONS, **WEIGHT_CONVENTIONS}),
-    }
-    for name, allowed in choices.items():
-        if given[name] not in allowed:
-            raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}, not {given[name]!r}")
+    require_choice("normalization", given["normalization"], NORMALIZATIONS)
+    require_choice("activation", given["activation"], ACTIVATIONS)
+    require_choice("initialization", given["initialization"], INITIALIZATIONS)
+    require_choice("convention", given["convention"], {**CONVENTIONS, **WEIGHT_CONVENTIONS})
     for name in ("input_dim", "num_classes"):
-        if int(given[name]) != given[name] or given[name] < 1:
-            raise ValueError(f"{name} must be a positive whole number, not {given[name]!r}")
+        require_number(name, given[name], least=1, whole=True)
     sizes = given["hidden_dims"]
-    if np.ndim(sizes) != 1 or any(int(size) != size or size < 1 for size in sizes):
-        raise ValueError(f"hidden_dims must be a list of positive whole numbers, not {sizes}")
-    if not 0 < given["dropout_keep_ratio"] <= 1:
-        raise ValueError(f"dropout_keep_ratio must lie in (0, 1], not {given['dropout_keep_ratio']!r}")
-    if np.dtype(given["dtype"]) not in (np.float32, np.float64):
-        raise ValueError(f"dtype must be float32 or float64, not {np.dtype(given['dtype'])}")
-    for name in ("reg", "weight_scale", "eps"):
-        if np.any(~(np.asarray(given[name], dtype=float) >= 0)):
-            raise ValueError(f"{name} must not be negative, not {given[name]!r}")
-    if given["bn_momentum"] is not None and not 0 <= given["bn_momentum"] <= 1:
-        raise ValueError(f"bn_momentum must lie in [0, 1], not {given['bn_momentum']!r}")
+    if not isinstance(sizes, Sequence | np.ndarray) or isinstance(sizes, str):
+        raise ValueError(f"hidden_dims must be a list of whole numbers, not {sizes!r}")
+    for size in sizes:
+        require_number("each of hidden_dims", size, least=1, whole=True)
+    for name, value in (
+        ("weight_scale", given["weight_scale"]),
+        ("reg", given["reg"]),
+        ("eps", given["eps"]),
+    ):
+        for one in (
+            value if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) else [value]
+        ):
+            require_number(name, one, least=0)
+    for seed in np.atleast_1d(np.asarray(given["seed"], dtype=object)):
+        if seed is not None:
+            require_number("seed", seed, least=0, whole=True)
+    require_number("dropout_keep_ratio", given["dropout_keep_ratio"], above=0, most=1)
+    if given["bn_momentum"] is not None:
+        require_number("bn_momentum", given["bn_momentum"], least=0, most=1)
+    if given["dtype"] not in (np.float32, np.float64, float, "float32", "float64"):
+        raise ValueError(f"dtype must be float32 or float64, not {given['dtype']!r}")
     if "groupnorm" in (given["normalization"] or ""):
-        for size in sizes:
-            if (
-                int(given["num_groups"]) != given["num_groups"]
-                or given["num_groups"] < 1
-                or size % given["num_groups"]
-            ):
-                raise ValueError(
-                    f"num_groups must divide each of hidden_dims {sizes}, not {given['num_groups']!r}"
-                )
+        require_number("num_groups", given["num_groups"], least=1, whole=True)
+        if any(size % given["num_groups"] for size in sizes):
+            raise ValueError(
+                f"num_groups must divide each of hidden_dims {sizes}, not {given['num_groups']!r}"
+            )
     if not (given["noise"] is None or isinstance(given["noise"], bool | Mapping)):
         raise ValueError(f"noise must be True, None or its sizes by name, not {given['noise']!r}")
     if isinstance(given["noise"], Mapping):
-        unknown = set(given["noise"]) - set(NOISE)
-        if unknown:
-            raise ValueError(f"noise has no {', '.join(sorted(unknown))}; it has: {', '.join(NOISE)}")
+        require_known("noise", given["noise"], NOISE)
+        for name, size in given["noise"].items():
+            require_number(f"noise[{name!r}]", size)
+    if not isinstance(given["layers"] or {}, Mapping):
+        raise ValueError(f"layers must be a dict of pairs of functions, not {given['layers']!r}")
+    require_known("layers", given["layers"] or {}, PAIRS)
     for kind, pair in (given["layers"] or {}).items():
-        if kind not in PAIRS:
-            raise ValueError(f"layers has no {kind!r}; it may replace: {', '.join(PAIRS)}")
-        if len(pair) != 2 or not all(map(callable, pair)):
+        if not isinstance(pair, Sequence) or len(pair) != 2 or not all(map(callable, pair)):
             raise ValueError(f"layers[{kind!r}] must be a pair of functions (forward, backward)")

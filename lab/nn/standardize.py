@@ -2,7 +2,7 @@
 
     x_hat = (x - mean) * inv_std,    mean and variance over the second-to-last axis
 
-`x.mT` turns rows into columns, so layer norm is the same arithmetic on the transposed minibatch.
+With rows and columns swapped, layer norm is the same arithmetic on the transposed minibatch.
 Functions take arrays of any number of leading axes, written `...`; NumPy and CuPy arrays alike.
 """
 

@@ -15,11 +15,18 @@ from lab.nn.network import validate as validate_network
 from lab.nn.noise import NOISE
 from lab.nn.optim import OPTIMIZERS
 from lab.nn.schedule import SCHEDULES
+from lab.nn.validation import require_choice, require_known, require_number
 
 SHARED = "nl1:"  # starts a configuration in one string; the digit is the version of the format
 SAMPLINGS = ("epoch", "with_replacement")
 AUGMENTATIONS = (None, "flip", "shift", "flip+shift")
 PREPROCESSINGS = (None, "unit", "mean_image", "standardize")
+# From where to where the coefficients of optimizers and schedules go.
+SETTINGS = {
+    **dict.fromkeys(("momentum", "decay_rate", "beta1", "beta2"), (0, 1 - 1e-9)),
+    **dict.fromkeys(("epsilon", "factor", "final", "lowest"), (0, np.inf)),
+    **dict.fromkeys(("every", "half_cycle"), (1, np.inf)),
+}
 # What a FullyConnectedNet is built from, besides the sizes that the data decides.
 NETWORK_FIELDS = (
     "hidden_dims", "activation", "normalization", "num_groups", "noise", "initialization", "weight_scale",
@@ -31,7 +38,7 @@ NETWORK_FIELDS = (
 class Config:
     """What is trained on what, and how. Raises ValueError, naming the field, for what can't be.
 
-    dataset, train_size, val_size (None: what the data set has), preprocessing: see `lab.data.load`.
+    dataset, val_size, preprocessing: see `lab.data.load`. train_size: None is 1000, or all if fewer.
     augmentation: None, "flip", "shift" (4 pixels) or "flip+shift".
     hidden_dims … convention: see `lab.nn.FullyConnectedNet`. noise: None, True or its sizes.
     optimizer: "sgd", "momentum", "rmsprop", "adam"; optim_config: its coefficients. learning_rate: the base
@@ -43,7 +50,7 @@ class Config:
     """
 
     dataset: str = "digits"
-    train_size: int | None = 1000
+    train_size: int | None = None
     val_size: int | None = None
     preprocessing: str | None = "standardize"
     augmentation: str | None = None
@@ -73,9 +80,8 @@ class Config:
     backend: str = "numpy"
 
     def __post_init__(self):
-        object.__setattr__(self, "hidden_dims", tuple(self.hidden_dims))
-        for name in ("optim_config", "schedule_config"):
-            object.__setattr__(self, name, dict(getattr(self, name)))
+        for name, value in vars(self).items():
+            object.__setattr__(self, name, _plain(value))
         if self.noise is True:
             object.__setattr__(self, "noise", NOISE.copy())
         elif not self.noise:
@@ -104,7 +110,7 @@ class Config:
         """Read what `to_json` wrote; fields that are missing keep their defaults. Raises ValueError."""
         try:
             values = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (TypeError, json.JSONDecodeError) as error:
             raise ValueError(f"this is not the JSON of a configuration: {error}") from None
         if not isinstance(values, dict):
             raise ValueError(f"the JSON of a configuration is an object, not {text[:40]!r}")
@@ -121,12 +127,14 @@ class Config:
     @classmethod
     def from_share(cls, text: str) -> "Config":
         """Read what `share` wrote. Raises ValueError for a string that was cut or changed."""
-        text = text.strip()
+        text = str(text).strip()
         if not text.startswith(SHARED):
             raise ValueError(f"a shared configuration starts with {SHARED!r}, this is {text[:12]!r}")
         packed = text[len(SHARED) :]
         try:
-            unpacked = zlib.decompress(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))).decode()
+            unpacked = zlib.decompress(
+                base64.b64decode(packed + "=" * (-len(packed) % 4), b"-_", validate=True)
+            ).decode()
         except (ValueError, zlib.error):
             raise ValueError(
                 "this shared configuration is incomplete or changed: copy the whole string"
@@ -134,69 +142,58 @@ class Config:
         return cls.from_json(unpacked)
 
 
+def _plain(value):
+    """The value without NumPy's types, and a copy of what could be changed from outside."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    return tuple(map(_plain, value)) if isinstance(value, list | tuple) else value
+
+
 def _require_fields(values):
-    known = [f.name for f in fields(Config)]
-    for name in values:
-        if name not in known:
-            raise ValueError(f"a configuration has no field {name!r}; it has: {', '.join(known)}")
+    require_known("a configuration", values, [f.name for f in fields(Config)])
 
 
 def _validate(config):
     """Raise ValueError for whatever the network's own validation doesn't see."""
-    choices = {
-        "preprocessing": PREPROCESSINGS,
-        "augmentation": AUGMENTATIONS,
-        "optimizer": tuple(OPTIMIZERS),
-        "schedule": tuple(SCHEDULES),
-        "sampling": SAMPLINGS,
-        "dtype": ("float32", "float64"),
-        "backend": BACKENDS,
-    }
-    for name, allowed in choices.items():
-        if getattr(config, name) not in allowed:
-            raise ValueError(
-                f"{name} must be one of {', '.join(map(str, allowed))}, not {getattr(config, name)!r}"
-            )
-    least = {
-        "train_size": 1,
-        "val_size": 1,
-        "num_groups": 1,
-        "batch_size": 1,
-        "epochs": 1,
-        "seed": 0,
-        "data_seed": 0,
-    }
-    optional = ("train_size", "val_size", "data_seed")
-    for name, smallest in least.items():
-        value = getattr(config, name)
-        if value is None and name in optional:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < smallest:
-            raise ValueError(f"{name} must be a whole number from {smallest} on, not {value!r}")
-    for name in ("weight_scale", "learning_rate", "reg", "dropout_keep_ratio", "eps", "bn_momentum"):
-        value = getattr(config, name)
-        if value is None and name == "bn_momentum":
-            continue
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float | np.number)
-            or not np.isfinite(value)
-        ):
-            raise ValueError(f"{name} must be a number, not {value!r}")
-    if config.learning_rate < 0:
-        raise ValueError(f"learning_rate must not be negative, not {config.learning_rate!r}")
+    require_choice("preprocessing", config.preprocessing, PREPROCESSINGS)
+    require_choice("augmentation", config.augmentation, AUGMENTATIONS)
+    require_choice("dtype", config.dtype, ("float32", "float64"))
+    require_choice("backend", config.backend, BACKENDS)
+    for name in ("train_size", "val_size", "data_seed"):
+        if getattr(config, name) is not None:
+            require_number(name, getattr(config, name), least=0 if name == "data_seed" else 1, whole=True)
+    for name in ("seed", "weight_scale", "reg", "eps"):  # here one number, not one for each member
+        require_number(name, getattr(config, name), least=0, whole=name == "seed")
+    validate_schedule(vars(config))
     if config.batch_size == 1 and "batchnorm" in (config.normalization or ""):
         raise ValueError(
             "batch_size 1 can't be batch-normalized: the variance of one row is zero. Take 2 or more."
         )
-    _require_settings(config, "optim_config", OPTIMIZERS[config.optimizer].coefficients)
-    taken = list(inspect.signature(SCHEDULES[config.schedule]).parameters)[3:]
-    _require_settings(config, "schedule_config", taken)
 
 
-def _require_settings(config, name, allowed):
-    for setting, value in getattr(config, name).items():
-        if setting not in allowed:
-            raise ValueError(f"{name} has no {setting!r}; it may have: {', '.join(allowed) or 'nothing'}")
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(f"{name}[{setting!r}] must be a number, not {value!r}")
+def validate_schedule(given):
+    """Check how it is trained: optimizer, learning_rate, schedule, batch_size, … {name: value}.
+
+    Raises ValueError, naming the field, the value and what is allowed.
+    """
+    require_choice("optimizer", given["optimizer"], OPTIMIZERS)
+    require_choice("schedule", given["schedule"], SCHEDULES)
+    require_choice("sampling", given["sampling"], SAMPLINGS)
+    for name in ("batch_size", "epochs"):
+        require_number(name, given[name], least=1, whole=True)
+    for rate in np.ravel(np.asarray(given["learning_rate"], dtype=object)):
+        require_number("learning_rate", rate, least=0)
+    taken = list(inspect.signature(SCHEDULES[given["schedule"]]).parameters)[3:]
+    for name, known in (
+        ("optim_config", OPTIMIZERS[given["optimizer"]].coefficients),
+        ("schedule_config", taken),
+    ):
+        settings = given[name]
+        if not isinstance(settings, Mapping):
+            raise ValueError(f"{name} must be a dict of settings by name, not {settings!r}")
+        require_known(name, settings, known)
+        for setting, value in settings.items():
+            least, most = SETTINGS[setting]
+            require_number(f"{name}[{setting!r}]", value, least, most)

@@ -11,16 +11,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lab.data import augment, load
+from lab.data import Data, augment, load
 from lab.nn import random
 from lab.nn.backend import array_module, to_host
 from lab.nn.network import FullyConnectedNet
 from lab.nn.optim import OPTIMIZERS
 from lab.nn.schedule import SCHEDULES
 from lab.train.borrowed import BorrowedNet
+from lab.train.config import validate_schedule
 from lab.train.minibatches import Minibatches
 
 POPULATION_FIELDS = ("weight_scale", "learning_rate", "reg", "eps", "seed")
+TRAIN_SIZE = 1000  # training samples where a configuration doesn't say how many, or all if there are fewer
+OWN_DATA = "own data"  # in the place of a data set's name
 ACCURACY_SAMPLES = 1000  # of the training set, as courses take; validation is measured on all of it
 SCORED_AT_ONCE = 250  # rows that are scored together: larger temporaries cost page faults
 UNREAD_ON_DEVICE = 10  # losses that stay on a device before they are read
@@ -45,6 +48,7 @@ class Training:
     batch_size, sampling, epochs, learning_rate, optimizer, optim_config, schedule, schedule_config,
     augmentation: see `lab.Config`. data_seed: of minibatches and augmentation; None draws from `np.random`.
     In a population learning_rate may be a sequence with one rate for each member.
+    train_samples, val_samples: how many of each part accuracy is measured on; None is all.
 
     Iterating yields the number of updates made, after each update. Divergence (a loss that isn't finite)
     ends a run and is recorded in `diverged_at`; a population goes on while one of its members lives.
@@ -65,44 +69,47 @@ class Training:
         schedule_config=None,
         augmentation=None,
         data_seed=0,
+        train_samples=ACCURACY_SAMPLES,
+        val_samples=None,
         config=None,
     ):
+        optim_config, schedule_config = optim_config or {}, schedule_config or {}
+        validate_schedule(
+            {
+                "optimizer": optimizer, "optim_config": optim_config, "learning_rate": learning_rate,
+                "schedule": schedule, "schedule_config": schedule_config, "batch_size": batch_size,
+                "sampling": sampling, "epochs": epochs,
+            }
+        )  # fmt: skip
+        image_shape = getattr(data, "image_shape", None)
+        data = _checked(data, getattr(net, "num_classes", None))
         self.net = net if hasattr(net, "backpropagate") else BorrowedNet(net)
+        if np.ndim(learning_rate) and len(learning_rate) != self.net.members:
+            raise ValueError(
+                f"learning_rate has {len(learning_rate)} values for {self.net.members or 1} networks"
+            )
         self.config, self.backend = config, "NumPy on the processor"
         self.batch_size, self.epochs = batch_size, epochs
-        self.learning_rate, self.schedule = learning_rate, schedule
-        self.schedule_config = schedule_config or {}
-        self.optimizer = OPTIMIZERS[optimizer](self.net.flat_params, **(optim_config or {}))
-        self.minibatches = Minibatches(
-            len(data["y_train"]), batch_size, sampling, random.stream(data_seed, "minibatches")
-        )
+        self.learning_rate, self.schedule, self.schedule_config = learning_rate, schedule, schedule_config
+        self.optimizer = OPTIMIZERS[optimizer](self.net.flat_params, **optim_config)
+        order = random.stream(data_seed, "minibatches")
+        self.minibatches = Minibatches(len(data["y_train"]), batch_size, sampling, order)
         self.augmentation = augmentation
         self._augmentation_rng = random.stream(data_seed, "augmentation")
-        self._image_shape = getattr(data, "image_shape", None) or data["X_train"].shape[1:]
+        self._image_shape = image_shape or data["X_train"].shape[1:]
         if augmentation and len(self._image_shape) != 3:
             raise ValueError(
                 f"augmentation={augmentation!r} needs images; these samples have shape {self._image_shape}"
             )
 
-        if np.ndim(learning_rate) and len(learning_rate) != self.net.members:
-            raise ValueError(
-                f"learning_rate has {len(learning_rate)} values for {self.net.members or 1} networks"
-            )
-        for part in ("train", "val"):
-            y, classes = np.asarray(data[f"y_{part}"]), getattr(net, "num_classes", np.inf)
-            if len(y) and not 0 <= y.min() <= y.max() < classes:
-                raise ValueError(f"y_{part} must hold labels 0 to {classes - 1}, not {y.min()} to {y.max()}")
-
         # Augmented minibatches are made on the host; all else lives where the network lives.
-        moved = to_host if augmentation else self.net.xp.asarray
-        self._X, self._y = moved(data["X_train"]), self.net.xp.asarray(data["y_train"])
+        xp = self.net.xp
+        self._X = data["X_train"] if augmentation else xp.asarray(data["X_train"])
+        self._y = xp.asarray(data["y_train"])
         self._minibatch = None  # reused: a new one of this size costs page faults at every update
         self._measured = {
-            part: (
-                self.net.xp.asarray(data[f"X_{part}"][:limit]),
-                self.net.xp.asarray(data[f"y_{part}"][:limit]),
-            )
-            for part, limit in (("train", ACCURACY_SAMPLES), ("val", None))
+            part: (xp.asarray(data[f"X_{part}"][:limit]), xp.asarray(data[f"y_{part}"][:limit]))
+            for part, limit in (("train", train_samples), ("val", val_samples))
         }
         self.step = 0  # updates made
         self.accuracies: list[Accuracy] = []
@@ -125,18 +132,21 @@ class Training:
         data_seed = config.seed if config.data_seed is None else config.data_seed
         if data is None:
             data = load(
-                config.dataset, train_size=config.train_size, val_size=config.val_size,
+                config.dataset, train_size=config.train_size, most=TRAIN_SIZE, val_size=config.val_size,
                 preprocessing=config.preprocessing, seed=data_seed, dtype=config.dtype,
             )  # fmt: skip
-        elif not isinstance(data, Mapping):
-            data = load(data, preprocessing=config.preprocessing, seed=data_seed, dtype=config.dtype)
+        else:
+            if not isinstance(data, Mapping):
+                data = load(data, preprocessing=config.preprocessing, seed=data_seed, dtype=config.dtype)
+            if not isinstance(data, Data):
+                config = config.replace(dataset=OWN_DATA)
         xp, backend = array_module(config.backend)
         rates = members.pop("learning_rate", config.learning_rate)
         settings = {**config.network(), **members, "data_seed": data_seed, "xp": xp, "layers": layers}
         if np.ndim(rates) and not members:  # the network learns from this how many members it has
             settings["weight_scale"] = [config.weight_scale] * len(rates)
         net = FullyConnectedNet(
-            input_dim=int(np.prod(data["X_train"].shape[1:])),
+            input_dim=int(np.prod(np.shape(data["X_train"])[1:])),
             num_classes=getattr(data, "num_classes", None) or int(np.max(data["y_train"])) + 1,
             **settings,
         )
@@ -294,6 +304,31 @@ class Training:
             self._diverged[newly] = update
             self._losses.append(float(loss) if self.net.members is None else loss)
         self._unread = []
+
+
+def _checked(data, classes):
+    """X_train, y_train, X_val, y_val as arrays. Raises ValueError for what can't be trained on."""
+    arrays: dict[str, np.ndarray] = {}
+    for part in ("train", "val"):
+        missing = [name for name in (f"X_{part}", f"y_{part}") if name not in data]
+        if missing:
+            raise ValueError(f"data needs X_train, y_train, X_val and y_val; {missing[0]} is missing")
+        X, y = np.asarray(data[f"X_{part}"]), np.asarray(data[f"y_{part}"])
+        if X.ndim < 2 or X.dtype.kind not in "fiu" or not len(X):
+            raise ValueError(f"X_{part} must be numbers of shape (N, ...), not {X.dtype} of shape {X.shape}")
+        if y.shape != X.shape[:1] or y.dtype.kind not in "iu":
+            raise ValueError(
+                f"y_{part} must be {len(X)} whole numbers, one for each row of X_{part}, not {y.dtype} of "
+                f"shape {y.shape}"
+            )
+        if y.min() < 0 or (classes is not None and y.max() >= classes):
+            allowed = "from 0 on" if classes is None else f"0 to {classes - 1}"
+            raise ValueError(f"y_{part} must hold labels {allowed}, not {y.min()} to {y.max()}")
+        arrays |= {f"X_{part}": X, f"y_{part}": y}
+    sizes = [int(np.prod(arrays[name].shape[1:])) for name in ("X_train", "X_val")]
+    if sizes[0] != sizes[1]:
+        raise ValueError(f"X_train has {sizes[0]} features a sample and X_val {sizes[1]}: they must be equal")
+    return arrays
 
 
 @contextmanager

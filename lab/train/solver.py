@@ -3,6 +3,7 @@
 import numpy as np
 
 from lab.nn import random
+from lab.nn.validation import require_choice, require_number
 from lab.train.loop import Training, blas_threads
 
 RULES = {"sgd": "sgd", "sgd_momentum": "momentum", "rmsprop": "rmsprop", "adam": "adam"}
@@ -17,7 +18,8 @@ class Solver:
     data: mapping with X_train, y_train, X_val, y_val.
     num_epochs, batch_size. update_rule: "sgd", "sgd_momentum", "rmsprop" or "adam". optim_config: its
     learning_rate and coefficients. lr_decay: the rate is multiplied by it after each epoch.
-    print_every, verbose: whether and how often the loss is printed.
+    print_every, verbose: how often and whether the loss is printed. num_train_samples, num_val_samples: of
+    each part, how many accuracy is measured on; None is all.
     Minibatches are drawn from `np.random` with replacement, N // batch_size an epoch. Accuracy is measured
     after the first update and after each epoch: 11 entries for 10 epochs.
     Raises ValueError for a rule or coefficient that doesn't exist.
@@ -35,9 +37,13 @@ class Solver:
         lr_decay=1.0,
         print_every=10,
         verbose=True,
+        num_train_samples=1000,
+        num_val_samples=None,
     ):
-        if update_rule not in RULES:
-            raise ValueError(f"update_rule must be one of {', '.join(RULES)}, not {update_rule!r}")
+        require_choice("update_rule", update_rule, RULES)
+        require_number("num_epochs", num_epochs, least=1, whole=True)
+        require_number("print_every", print_every, least=1, whole=True)
+        require_number("lr_decay", lr_decay, least=0)
         coefficients = dict(optim_config or {})
         rate = coefficients.pop("learning_rate", USUAL_RATES[update_rule])
         self.model, self.num_epochs = model, num_epochs
@@ -45,6 +51,7 @@ class Solver:
         self.training = Training(
             model, data, batch_size=batch_size, sampling="with_replacement", epochs=num_epochs,
             learning_rate=rate, optimizer=RULES[update_rule], optim_config=coefficients, data_seed=None,
+            train_samples=num_train_samples, val_samples=num_val_samples,
         )  # fmt: skip
         if lr_decay != 1.0:
             self.training.schedule = "step"

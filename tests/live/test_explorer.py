@@ -14,6 +14,7 @@ import pytest
 
 from lab.live import Explorer, curves, running
 from lab.live.explorer import BATCH_SIZES, MODES, NONE, SPEEDS, STYLE, WEIGHT_SCALES
+from lab.live.race import Side
 from lab.train import Config
 from tests.live.stage import CONFIG, frames_pass, live, slow_relu, small_data, until
 
@@ -231,6 +232,18 @@ async def test_loss_axis_grows_by_decades():
             1
         ],
     )
+    explorer.close()
+
+
+@live
+async def test_a_vanished_loss_lies_on_the_axis():
+    """A logarithmic axis has no place for zero: such a curve lies at its lower end."""
+    explorer = explore()
+    losses = np.zeros(9), np.linspace(1e-9, 2, 9)
+    explorer._draw_loss([Side(CONFIG, loss, [], None) for loss in losses])
+    lowest = explorer._loss.y_scale.min
+    assert lowest == 10.0 ** curves.LIMITS[0]
+    np.testing.assert_array_equal(explorer._loss.marks[0].y, np.maximum(losses, lowest))
     explorer.close()
 
 

@@ -133,6 +133,14 @@ def test_a_gradient_that_is_not_finite_does_not_pass(value):
     assert "rounding floor" not in str(check)
 
 
+def test_a_small_mistake_in_a_small_gradient_is_found():
+    """Smaller steps, which step over kinks, must not excuse it with their rounding."""
+    x = np.ones(2)
+    assert explain_gradient(lambda v: 2.3 + 1e-7 * float(v.sum()), x, np.full(2, 1e-7)).passed
+    for wrong in (0.0, 6e-8):
+        assert not explain_gradient(lambda v: 2.3 + 1e-7 * float(v.sum()), x, np.full(2, wrong)).passed
+
+
 def test_a_true_gradient_of_zero_is_no_matter_of_relative_error():
     """Batch norm takes what a bias adds: 2.2e-11 is one ulp of the loss over 2 h, not a mistake."""
     x = np.zeros(3)

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,7 +65,7 @@ def test_a_damaged_shared_string_is_refused_in_words(text, message):
     [
         ("{", "isn't the JSON|not the JSON"),
         ("[1]", "an object"),
-        ('{"epoch": 3}', "no field 'epoch'; it has: dataset"),
+        ('{"epoch": 3}', "no 'epoch'; it has: dataset"),
     ],
 )
 def test_json_that_is_no_configuration_is_refused_in_words(text, message):
@@ -80,9 +81,9 @@ def test_json_that_is_no_configuration_is_refused_in_words(text, message):
         ({"optimizer": "adamw"}, "optimizer must be one of sgd"),
         (
             {"optimizer": "sgd", "optim_config": {"beta1": 0.9}},
-            "optim_config has no 'beta1'; it may have: nothing",
+            "optim_config has no 'beta1'; it has: nothing",
         ),
-        ({"optim_config": {"beta3": 0.9}}, "optim_config has no 'beta3'; it may have: beta1, beta2, epsilon"),
+        ({"optim_config": {"beta3": 0.9}}, "optim_config has no 'beta3'; it has: beta1, beta2, epsilon"),
         ({"optim_config": {"beta1": "0.9"}}, r"optim_config\['beta1'\] must be a number"),
         (
             {"schedule": "step", "schedule_config": {"gamma": 1}},
@@ -96,22 +97,30 @@ def test_json_that_is_no_configuration_is_refused_in_words(text, message):
         ({"batch_size": 2.5}, "batch_size must be a whole number"),
         ({"batch_size": True}, "batch_size must be a whole number"),
         ({"batch_size": 1}, "batch_size 1 can't be batch-normalized: the variance of one row is zero"),
+        ({"hidden_dims": 5}, "hidden_dims must be a list of whole numbers, not 5"),
+        ({"hidden_dims": [5, "a"]}, "each of hidden_dims must be a whole number from 1 on, not 'a'"),
+        ({"optim_config": None}, "optim_config must be a dict of settings by name, not None"),
+        ({"optim_config": {"beta1": 2}}, r"optim_config\['beta1'\] must be a number from 0 to 0.99"),
+        (
+            {"schedule": "step", "schedule_config": {"every": 0}},
+            r"schedule_config\['every'\] must be .* from 1 on",
+        ),
         ({"epochs": 0}, "epochs must be a whole number from 1 on"),
         ({"train_size": 0}, "train_size must be a whole number from 1 on"),
         ({"seed": -1}, "seed must be a whole number from 0 on"),
         ({"seed": None}, "seed must be a whole number"),
-        ({"weight_scale": -1.0}, "weight_scale must not be negative"),
-        ({"weight_scale": float("nan")}, "weight_scale must be a number, not nan"),
-        ({"weight_scale": "0.1"}, "weight_scale must be a number, not '0.1'"),
-        ({"learning_rate": -1e-3}, "learning_rate must not be negative"),
+        ({"weight_scale": -1.0}, "weight_scale must be a number from 0 on, not -1.0"),
+        ({"weight_scale": float("nan")}, "weight_scale must be a number from 0 on, not nan"),
+        ({"weight_scale": "0.1"}, "weight_scale must be a number from 0 on, not '0.1'"),
+        ({"learning_rate": -1e-3}, "learning_rate must be a number from 0 on, not -0.001"),
         ({"learning_rate": float("inf")}, "learning_rate must be a number"),
-        ({"reg": -1.0}, "reg must not be negative"),
-        ({"dropout_keep_ratio": 0.0}, r"dropout_keep_ratio must lie in \(0, 1\]"),
-        ({"bn_momentum": 1.5}, r"bn_momentum must lie in \[0, 1\]"),
-        ({"hidden_dims": (100, 0)}, "hidden_dims must be a list of positive whole numbers"),
+        ({"reg": -1.0}, "reg must be a number from 0 on"),
+        ({"dropout_keep_ratio": 0.0}, "dropout_keep_ratio must be a number above 0 to 1"),
+        ({"bn_momentum": 1.5}, "bn_momentum must be a number from 0 to 1"),
+        ({"hidden_dims": (100, 0)}, "each of hidden_dims must be a whole number from 1 on"),
         ({"normalization": "groupnorm", "num_groups": 7}, "num_groups must divide each of hidden_dims"),
         ({"noise": 0.5}, "noise must be True, None or its sizes by name, not 0.5"),
-        ({"noise": {"mu": 1}}, "noise has no mu; it has: n_mu"),
+        ({"noise": {"mu": 1}}, "noise has no 'mu'; it has: n_mu"),
         ({"convention": "keras"}, "convention must be one of course, pytorch"),
         ({"dtype": "float16"}, "dtype must be one of float32, float64"),
         ({"backend": "torch"}, "backend must be one of numpy, cupy, auto"),
@@ -123,8 +132,19 @@ def test_what_cannot_be_is_refused_by_name(fields, message):
 
 
 def test_a_field_that_does_not_exist_is_refused_by_replace():
-    with pytest.raises(ValueError, match="no field 'weightscale'; it has: dataset"):
+    with pytest.raises(ValueError, match="no 'weightscale'; it has: dataset"):
         Config().replace(weightscale=0.1)
+
+
+def test_numpy_s_numbers_become_plain_ones():
+    config = Config(
+        seed=np.int64(3),
+        weight_scale=np.float32(0.5),
+        hidden_dims=np.array([5, 5]),
+        learning_rate=np.float64(0.1),
+    )
+    assert config == Config(seed=3, weight_scale=0.5, hidden_dims=(5, 5), learning_rate=0.1)
+    assert Config.from_share(config.share()) == Config.from_json(config.to_json()) == config
 
 
 def test_a_configuration_does_not_change():

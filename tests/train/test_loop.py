@@ -261,3 +261,61 @@ def test_augmentation_of_what_is_no_image_is_refused():
     }
     with pytest.raises(ValueError, match="needs images"):
         Training(FullyConnectedNet([3], 4, 2, seed=0), data, batch_size=3, augmentation="flip")
+
+
+def good_data():
+    X, y = np.random.default_rng(0).normal(size=(12, 4)), np.arange(12) % 3
+    return {"X_train": X, "y_train": y, "X_val": X, "y_val": y}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"y_train": np.zeros(7, int)},
+            "y_train must be 12 whole numbers, one for each row of X_train, not int64 of",
+        ),
+        ({"y_val": np.zeros(12)}, "y_val must be 12 whole numbers, .* not float64"),
+        ({"y_train": np.eye(12, dtype=int)}, r"y_train must be 12 whole numbers, .*shape \(12, 12\)"),
+        ({"y_val": np.full(12, 3)}, "y_val must hold labels 0 to 2, not 3 to 3"),
+        ({"X_val": np.ones((12, 5))}, "X_train has 4 features a sample and X_val 5"),
+        ({"X_train": [["a"]]}, "X_train must be numbers of shape"),
+        ({"X_train": np.ones((0, 4))}, "X_train must be numbers of shape"),
+    ],
+)
+def test_data_that_does_not_fit_is_refused_by_name(change, message):
+    with pytest.raises(ValueError, match=message):
+        Training(FullyConnectedNet([3], 4, 3, seed=0), {**good_data(), **change}, batch_size=4)
+
+
+def test_missing_data_is_named():
+    data = good_data()
+    del data["y_val"]
+    with pytest.raises(ValueError, match="data needs X_train, y_train, X_val and y_val; y_val is missing"):
+        Training(FullyConnectedNet([3], 4, 3, seed=0), data, batch_size=4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"sampling": "x"}, "sampling must be one of epoch, with_replacement, not 'x'"),
+        ({"batch_size": -5}, "batch_size must be a whole number from 1 on, not -5"),
+        ({"epochs": 1.5}, "epochs must be a whole number from 1 on, not 1.5"),
+        ({"learning_rate": -1.0}, "learning_rate must be a number from 0 on"),
+        ({"optimizer": "adamw"}, "optimizer must be one of sgd"),
+        ({"schedule": "x"}, "schedule must be one of constant"),
+    ],
+)
+def test_a_training_that_cannot_be_is_refused_by_name(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Training(FullyConnectedNet([3], 4, 3, seed=0), good_data(), **{"batch_size": 4, **settings})
+
+
+def test_a_run_on_own_data_says_so():
+    training = Training.from_config(SMALL.replace(batch_size=4), good_data())
+    assert training.config.dataset == "own data"
+
+
+def test_a_small_data_set_is_taken_whole_and_a_large_one_up_to_1000():
+    assert len(Training.from_config(Config(dataset="glass"))._y) == 130
+    assert len(Training.from_config(Config(dataset="digits"))._y) == 1000

@@ -105,7 +105,7 @@ def test_an_unknown_rule_or_coefficient_is_refused(data):
         ValueError, match="update_rule must be one of sgd, sgd_momentum, rmsprop, adam, not 'adamw'"
     ):
         solver_of(net(), data, update_rule="adamw")
-    with pytest.raises(ValueError, match="Adam has no coefficient 'beta'; it has: beta1, beta2, epsilon"):
+    with pytest.raises(ValueError, match="optim_config has no 'beta'; it has: beta1, beta2, epsilon"):
         solver_of(net(), data, optim_config={"beta": 1})
 
 
