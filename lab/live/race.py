@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from lab.data import DataError, load
 from lab.train import Config, Training
-from lab.train.loop import Accuracy
+from lab.train.loop import TRAIN_SIZE, Accuracy
 
 FRAME = 0.05  # seconds from frame to frame
 LAB = Path(__file__).resolve().parents[1]
@@ -283,5 +283,6 @@ def _take_one_blas_thread():
 def _load_once(dataset, train_size, val_size, preprocessing, seed, dtype):
     """A slider that leaves the data alone doesn't load it again."""
     return load(
-        dataset, train_size=train_size, val_size=val_size, preprocessing=preprocessing, seed=seed, dtype=dtype
-    )
+        dataset, train_size=train_size, most=TRAIN_SIZE, val_size=val_size, preprocessing=preprocessing,
+        seed=seed, dtype=dtype,
+    )  # fmt: skip

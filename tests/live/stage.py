@@ -9,8 +9,11 @@ import numpy as np
 from lab.live import race
 from lab.nn import relu_backward, relu_forward
 from lab.train import Config
+from lab.train.loop import OWN_DATA
 
-CONFIG = Config(hidden_dims=(8, 8), batch_size=10, epochs=100, weight_scale=0.3)  # 500 updates
+CONFIG = Config(  # of 500 updates
+    dataset=OWN_DATA, hidden_dims=(8, 8), batch_size=10, epochs=100, weight_scale=0.3
+)
 PATIENCE = 20  # seconds that a test waits before it fails
 
 

@@ -150,7 +150,7 @@ async def test_every_mode_can_be_chosen_by_the_front_end():
 
 @pytest.mark.parametrize(
     ("wrong", "said"),
-    [({"no_such": 1}, "no field 'no_such'"), ({"batch_size": 0}, "batch_size must be a whole number")],
+    [({"no_such": 1}, "has no 'no_such'"), ({"batch_size": 0}, "batch_size must be a whole number")],
 )
 @live
 async def test_wrong_fields_are_refused_at_once(wrong, said):

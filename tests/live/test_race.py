@@ -64,6 +64,18 @@ async def test_run_is_the_one_of_train():
 
 
 @live
+async def test_data_set_is_the_one_of_train():
+    """Without data of one's own the explorer trains on the same samples as `train` with its configuration."""
+    config = CONFIG.replace(dataset="digits", epochs=1)
+    expected = Training.from_config(config)
+    next(iter(expected))
+    _, screen = start(config, data=None, speed=1)
+    await until(lambda: screen)
+    assert screen[0].total_steps == expected.total_steps
+    np.testing.assert_array_equal(screen[0].chosen.loss, expected.loss)
+
+
+@live
 async def test_pair_without_normalization_is_bit_equal():
     """Weights and minibatches are shared: with the same settings the two runs can't be told apart."""
     race, screen = start(CONFIG.replace(normalization=None), speed=20)
@@ -200,7 +212,7 @@ async def test_run_ends_and_play_starts_again():
     race.step()
     await until(lambda: len(screen) > shown)
     assert (screen.last.run, screen.last.step, screen.last.total_steps) == (1, 10, 10)
-    assert screen.last.steps_per_second == pytest.approx(ended.steps_per_second, rel=0.05)
+    assert screen.last.steps_per_second == pytest.approx(ended.steps_per_second, rel=0.5)
     race.play()
     await until(lambda: screen.last.run == 2 and screen.last.is_done)
     assert screen.last.step == 10
