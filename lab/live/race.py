@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from lab.data import DataError, load
+from lab.data import DataError
 from lab.train import Config, Training
-from lab.train.loop import TRAIN_SIZE, Accuracy
+from lab.train.loop import Accuracy, load_data
 
 FRAME = 0.05  # seconds from frame to frame
 LAB = Path(__file__).resolve().parents[1]
+DATA_FIELDS = ("dataset", "train_size", "val_size", "preprocessing", "dtype")
 SLICE = 0.01  # seconds of training after which the kernel may do something else
 
 
@@ -267,22 +268,15 @@ def _in_words(error) -> str:
 
 
 def _load(config: Config):
-    data_seed = config.seed if config.data_seed is None else config.data_seed
-    return _load_once(
-        config.dataset, config.train_size, config.val_size, config.preprocessing, data_seed, config.dtype
-    )
+    """The data of a configuration; a slider that leaves the data alone doesn't load it again."""
+    data_alone = {name: getattr(config, name) for name in DATA_FIELDS}
+    return _load_once(Config(**data_alone, data_seed=config.stream_seed))
+
+
+_load_once = lru_cache(maxsize=4)(load_data)
 
 
 @cache
 def _take_one_blas_thread():
     """Once and for all in this process: small products lose by a second thread, and so does the browser."""
     threadpool_limits(1, user_api="blas")
-
-
-@lru_cache(maxsize=4)
-def _load_once(dataset, train_size, val_size, preprocessing, seed, dtype):
-    """A slider that leaves the data alone doesn't load it again."""
-    return load(
-        dataset, train_size=train_size, most=TRAIN_SIZE, val_size=val_size, preprocessing=preprocessing,
-        seed=seed, dtype=dtype,
-    )  # fmt: skip

@@ -92,6 +92,11 @@ class Config:
     def __hash__(self):
         return hash(self.to_json())
 
+    @property
+    def stream_seed(self) -> int:
+        """The seed of split, minibatches, dropout and noise."""
+        return self.seed if self.data_seed is None else self.data_seed
+
     def network(self) -> dict[str, Any]:
         """The arguments of `FullyConnectedNet` that stand in the configuration."""
         return {name: getattr(self, name) for name in NETWORK_FIELDS}

@@ -129,12 +129,9 @@ class Training:
         for name in members:
             if name not in POPULATION_FIELDS:
                 raise ValueError(f"members can't differ in {name!r}, only in: {', '.join(POPULATION_FIELDS)}")
-        data_seed = config.seed if config.data_seed is None else config.data_seed
+        data_seed = config.stream_seed
         if data is None:
-            data = load(
-                config.dataset, train_size=config.train_size, most=TRAIN_SIZE, val_size=config.val_size,
-                preprocessing=config.preprocessing, seed=data_seed, dtype=config.dtype,
-            )  # fmt: skip
+            data = load_data(config)
         else:
             if not isinstance(data, Mapping):
                 data = load(data, preprocessing=config.preprocessing, seed=data_seed, dtype=config.dtype)
@@ -304,6 +301,14 @@ class Training:
             self._diverged[newly] = update
             self._losses.append(float(loss) if self.net.members is None else loss)
         self._unread = []
+
+
+def load_data(config):
+    """The data set that a configuration names, split and preprocessed as it says."""
+    return load(
+        config.dataset, train_size=config.train_size, most=TRAIN_SIZE, val_size=config.val_size,
+        preprocessing=config.preprocessing, seed=config.stream_seed, dtype=config.dtype,
+    )  # fmt: skip
 
 
 def _checked(data, classes):

@@ -23,6 +23,10 @@ FLAGS = (
     "--disable-component-update", "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # no address outside of this machine
 )  # fmt: skip
+READY = """() => {
+    const notebook = window.jupyterapp?.shell?.currentWidget;
+    return notebook?.sessionContext?.isReady && notebook.context.isReady && notebook.content?.activeCell;
+}"""
 NEEDS_DATA = "needs-cifar10"  # tag of a cell
 SCREEN = {"width": 1280, "height": 720}  # of a projector
 
@@ -121,14 +125,14 @@ class Notebook:
 
     def __init__(self, page, server: Server, name: str, dark=False):
         self.page, self.server = page, server
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(60_000)
         self.complaints: list[str] = []
         self.page.on("request", self._must_stay_here)
         self.page.on("websocket", self._must_stay_here)
         self.page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
         self.page.on("console", self._must_be_quiet)
         self.page.goto(f"{server.address}/lab/tree/{name}?reset&token={server.token}")
-        self.page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.sessionContext")
+        self.page.wait_for_function(READY)
         self.wait_for_kernel()
         self.command("application:set-mode", {"mode": "single-document"})
         self.command("application:toggle-left-area")

@@ -466,7 +466,7 @@ async def test_missing_data_is_said_in_words(monkeypatch):
     def load(*_, **__):
         raise DataError("there is no network, and the folder of LAB_DATA has no CIFAR-10")
 
-    monkeypatch.setattr(module, "load", load)
+    monkeypatch.setattr("lab.train.loop.load", load)
     _, screen = start(CONFIG.replace(dataset="cifar10", seed=123), data=None)
     await until(lambda: screen)
     assert screen.last.error == "there is no network, and the folder of LAB_DATA has no CIFAR-10"
