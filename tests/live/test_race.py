@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from lab.data import DataError
-from lab.live import race as module
 from lab.live.race import Race
 from lab.nn import batchnorm_backward, batchnorm_forward
 from lab.train import Training
