@@ -45,7 +45,7 @@ class Minibatches:
         return self.order[start:stop]
 
     def state(self):
-        """A copy of the position, order and random stream."""
+        """Position, order (which is replaced, never changed) and random stream."""
         return {"position": self.position, "order": self.order, "rng": random.get_state(self.rng)}
 
     def load_state(self, state):
