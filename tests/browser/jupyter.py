@@ -162,13 +162,18 @@ class Notebook:
         )
 
     def restart_kernel(self):
-        """Restart the kernel without its question, and throw the outputs away."""
+        """Restart the kernel without its question; returns when the new one has answered.
+
+        The status alone would not do: a late message of the old kernel may say "idle" while it restarts.
+        """
         self.page.evaluate(
-            "() => { void window.jupyterapp.shell.currentWidget.sessionContext.restartKernel() }"
+            """() => {
+                const {sessionContext} = window.jupyterapp.shell.currentWidget;
+                window.hasRestarted = false;
+                void sessionContext.restartKernel().then(() => { window.hasRestarted = true });
+            }"""
         )
-        self.page.wait_for_function(
-            "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status !== 'idle'"
-        )
+        self.page.wait_for_function("() => window.hasRestarted")
         self.wait_for_kernel()
 
     def run_all(self):
