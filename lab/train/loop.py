@@ -4,6 +4,7 @@ Everybody iterates over it: `train`, `Solver`, the explorer, the command line, t
 explicit, so it can be paused (stop iterating), changed (set `learning_rate` or `reg`), branched and replayed.
 """
 
+from array import array
 from collections.abc import Mapping
 from contextlib import contextmanager
 from copy import copy, deepcopy
@@ -112,8 +113,9 @@ class Training:
             for part, limit in (("train", train_samples), ("val", val_samples))
         }
         self.step = 0  # updates made
-        self.accuracies: list[Accuracy] = []
-        self._losses: list[Any] = []  # on the host
+        self.measured: list[Accuracy] = []  # `accuracies` as far as they have been asked for
+        self._is_due = False  # whether accuracy is to be measured before the next update
+        self._losses = array("d")  # on the host, of all members
         self._unread: list[Any] = []  # on the device
         self._diverged = np.zeros(self.net.members or 1, dtype=int)  # update at which a member diverged, or 0
 
@@ -184,7 +186,18 @@ class Training:
     def loss(self):
         """The loss of each update so far: (updates,), in a population (updates, K)."""
         self._read()
-        return np.array(self._losses, dtype=float).reshape(len(self._losses), *self._lead)
+        return np.array(self._losses).reshape(-1, *self._lead)
+
+    @property
+    def accuracies(self):
+        """Accuracy after the first update and after each epoch, a list of `Accuracy`."""
+        if self._is_due:
+            self._is_due = False
+            epoch, rest = divmod(self.step, self.minibatches.per_epoch)
+            with np.errstate(all="ignore"):
+                shares = self.accuracy("train"), self.accuracy("val")
+            self.measured.append(Accuracy(self.step, 0 if rest else epoch, *shares))
+        return self.measured
 
     @property
     def diverged_at(self):
@@ -210,7 +223,7 @@ class Training:
             "reg": self.reg,
             "step": self.step,
             "accuracies": list(self.accuracies),
-            "losses": list(self._losses),
+            "losses": self._losses[:],
             "diverged": self._diverged.copy(),
         }
 
@@ -221,7 +234,8 @@ class Training:
         self.minibatches.load_state(state["minibatches"])
         random.set_state(self._augmentation_rng, state["augmentation"])
         self.learning_rate, self.reg, self.step = state["learning_rate"], state["reg"], state["step"]
-        self.accuracies, self._losses, self._unread = list(state["accuracies"]), list(state["losses"]), []
+        self.measured, self._losses, self._unread = list(state["accuracies"]), state["losses"][:], []
+        self._is_due = False
         self._diverged = state["diverged"].copy()
 
     def branch(self):
@@ -229,8 +243,8 @@ class Training:
         twin = copy(self)
         for name in ("net", "optimizer", "minibatches", "_augmentation_rng", "_diverged"):
             setattr(twin, name, deepcopy(getattr(self, name)))
-        for name in ("accuracies", "_losses", "_unread"):
-            setattr(twin, name, list(getattr(self, name)))
+        for name in ("measured", "_losses", "_unread"):
+            setattr(twin, name, getattr(self, name)[:])
         return twin
 
     def accuracy(self, part):
@@ -250,7 +264,8 @@ class Training:
         return () if self.net.members is None else (self.net.members,)
 
     def _advance(self):
-        """One update, and what is measured after it."""
+        """What is still to be measured, and one update."""
+        _ = self.accuracies
         with np.errstate(all="ignore"):  # divergence is a result
             rows = self.minibatches.next()
             if not self.augmentation:
@@ -265,12 +280,7 @@ class Training:
             self._unread.append(loss)
             if self.net.xp is np or len(self._unread) >= UNREAD_ON_DEVICE:
                 self._read()
-            ends_epoch = self.step % self.minibatches.per_epoch == 0
-            if self.step == 1 or ends_epoch:
-                epoch = self.step // self.minibatches.per_epoch if ends_epoch else 0
-                self.accuracies.append(
-                    Accuracy(self.step, epoch, self.accuracy("train"), self.accuracy("val"))
-                )
+            self._is_due = self.step == 1 or self.step % self.minibatches.per_epoch == 0
 
     def _taken(self, rows):
         """The samples with these row numbers, in an array that lasts until the next call."""
@@ -296,10 +306,11 @@ class Training:
         if not self._unread:
             return
         losses = to_host(self.net.xp.stack(self._unread))  # in one go
-        for update, loss in enumerate(losses, start=len(self._losses) + 1):
-            newly = (self._diverged == 0) & ~np.isfinite(np.atleast_1d(loss))
+        first = len(self._losses) // len(self._diverged) + 1
+        for update, loss in enumerate(losses.reshape(len(losses), -1), start=first):
+            newly = (self._diverged == 0) & ~np.isfinite(loss)
             self._diverged[newly] = update
-            self._losses.append(float(loss) if self.net.members is None else loss)
+            self._losses.extend(loss)
         self._unread = []
 
 

@@ -1,0 +1,245 @@
+"""What passes through each layer in one update: activations on the way in, gradients on the way back.
+
+`observe` makes the update that the training would have made anyway and looks on; no forward pass is added
+and nothing is changed. Signals are measured in float64, because squares of a vanishing signal leave float32.
+What has diverged is nan or inf here too.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from math import atanh, sqrt
+from typing import NamedTuple
+
+import numpy as np
+
+from lab.nn.backend import to_host
+from lab.nn.layer import Layer
+from lab.nn.validation import require_number
+from lab.train import Training
+
+PERCENTILES = np.array([0.05, 0.5, 0.95])  # of nearest rank: always the value of a unit that exists
+# |input| beyond which the slope, 1 - tanh(x)**2 or a quarter of 1 - tanh(x / 2)**2, is under 5 % of its
+# greatest value.
+SATURATED_BEYOND = {"tanh": atanh(sqrt(0.95)), "sigmoid": 2 * atanh(sqrt(0.95))}
+OFF_BELOW = 10  # times eps. The lab's choice: there eps is a share eps / (var + eps) of more than 9 %
+HISTOGRAM_LIMIT = 1e300  # what is greater has no bin: the range has to be finite
+
+
+class Passed(NamedTuple):
+    """What passed through one hidden layer, (..., N, D) in float64."""
+
+    normalized: np.ndarray | None  # into the normalization, None where there is none
+    activated: np.ndarray  # into the activation function
+    out: np.ndarray  # out of the activation function
+    eps: np.ndarray  # of batch norm, (...); 0 where there is none
+    running_var: np.ndarray | None  # of batch norm, after the update, (..., D); None where there is none
+
+    @property
+    def entering(self):
+        """What goes into the normalization, or into the activation function where there is none."""
+        return self.activated if self.normalized is None else self.normalized
+
+
+@dataclass(frozen=True, eq=False)
+class Signals:
+    """What could be seen in one update of a network with L hidden layers; `...` is () or (K,).
+
+    activation: one of `lab.nn.network.ACTIVATIONS`, "" for a network that isn't the lab's.
+    gradient_norms: (..., L + 1), the norm of each weight matrix's gradient, L2 included.
+    update_ratios: (..., L + 1), log10(|dW| / |W|) of each weight matrix W and its update dW.
+    The network of somebody else has no hidden layers to look into: only its matrices are seen, and L is 0.
+    """
+
+    activation: str
+    gradient_norms: np.ndarray
+    update_ratios: np.ndarray
+    _passed: tuple[Passed, ...]
+    _lead: tuple[int, ...]
+
+    @property
+    def silent_word(self) -> str:
+        """What `silent` counts: "dead" units, or "saturated" entries."""
+        return "saturated" if self.activation in SATURATED_BEYOND else "dead"
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """(..., L, 3): 5th, 50th and 95th percentile, over the units that aren't dead, of a unit's root
+        mean square activation over the minibatch; nan where all are dead."""
+        return self._by_layer(self._size, 3)
+
+    @cached_property
+    def silent(self) -> np.ndarray:
+        """(..., L): the share of units that are positive for no sample of the minibatch; with sigmoid and
+        tanh the share of entries where the slope is under 5 % of its greatest value."""
+        return self._by_layer(self._silent)
+
+    @cached_property
+    def input_vars(self) -> np.ndarray:
+        """(..., L): the median over units of the variance over the minibatch (biased) of what goes into the
+        normalization, or into the activation function where there is none."""
+        return self._by_layer(lambda passed: _percentiles(passed.entering.var(axis=-2))[..., 1])
+
+    @cached_property
+    def is_off(self) -> np.ndarray:
+        """(..., L), bool: where batch norm's median variance is under 10 eps, so that it no longer gives
+        its output the variance one. False without batch norm."""
+        return self.input_vars < OFF_BELOW * self._by_layer(lambda passed: passed.eps)
+
+    @cached_property
+    def running_ratios(self) -> np.ndarray | None:
+        """(..., L, 3): 5th, 50th and 95th percentile over units of the minibatch's standard deviation over
+        the running one, which test mode uses, after the update; None without batch norm."""
+        if not self._passed or self._passed[0].running_var is None:
+            return None
+        return self._by_layer(
+            lambda passed: _percentiles(np.sqrt(passed.entering.var(axis=-2) / passed.running_var)), 3
+        )
+
+    def histogram(self, layer: int, bins: int = 40) -> tuple[np.ndarray, np.ndarray]:
+        """(edges, shares), (..., bins + 1) and (..., bins), of what goes into a layer's activation function.
+
+        layer: from 1 to L. The bins go from the least to the greatest finite value; what isn't finite is in
+        none, so that shares then sum to less than one. Raises ValueError for a layer that isn't there.
+        """
+        require_number("layer", layer, least=1, most=len(self._passed), whole=True)
+        x = self._passed[layer - 1].activated
+        both = [_histogram(member.ravel(), bins) for member in x.reshape(-1, *x.shape[-2:])]
+        edges, shares = (np.array(part).reshape(*self._lead, -1) for part in zip(*both, strict=True))
+        return edges, shares
+
+    def _by_layer(self, measure: Callable[[Passed], np.ndarray], *shape: int) -> np.ndarray:
+        with np.errstate(all="ignore"):  # divergence is a result
+            layers = np.array([measure(passed) for passed in self._passed], dtype=float)
+        return np.moveaxis(layers.reshape(len(self._passed), *self._lead, *shape), 0, len(self._lead))
+
+    def _size(self, passed):
+        sizes = np.sqrt(np.square(passed.out).mean(axis=-2))
+        if self.silent_word == "saturated":
+            return _percentiles(sizes)
+        is_dead = passed.activated.max(axis=-2) <= 0
+        sizes[is_dead] = np.nan
+        return _percentiles(sizes, is_dead.sum(axis=-1))
+
+    def _silent(self, passed):
+        if self.silent_word == "dead":
+            greatest = passed.activated.max(axis=-2)
+            share = (greatest <= 0).mean(axis=-1)
+            return np.where(np.isnan(greatest).any(axis=-1), np.nan, share)
+        entries = np.abs(passed.activated)
+        share = (entries > SATURATED_BEYOND[self.activation]).mean(axis=(-2, -1))
+        return np.where(np.isnan(entries).any(axis=(-2, -1)), np.nan, share)
+
+
+def observe(training: Training) -> Signals | None:
+    """Make one update of a training run and return what could be seen in it; None if the run is done.
+
+    The run goes on bit for bit as if nobody had looked. Own pairs, populations and every setting of
+    `lab.Config` are observed alike. Raises what the update raises.
+    """
+    _ = training.accuracies  # else they would be measured within the update, by other forward passes
+    net = training.net
+    hidden = _hidden_layers(net)
+    before = [np.array(to_host(w), dtype=float) for w, _ in _weights(net)]
+    with _recorded([layer for pair in hidden for layer in pair if layer is not None]) as seen:
+        if next(iter(training), None) is None:
+            return None
+    lead = () if net.members is None else (net.members,)
+    passed = []
+    for normalization, activation in hidden:
+        settings = normalization.param if normalization else {}
+        eps, running_var = (
+            (settings["eps"], np.array(to_host(settings["running_var"]), dtype=float))
+            if "running_var" in settings
+            else (0.0, None)
+        )
+        eps = np.broadcast_to(np.squeeze(to_host(eps)), lead)
+        entering = seen[normalization][0] if normalization else None
+        passed.append(Passed(entering, *seen[activation], eps, running_var))
+
+    gradient_norms, update_ratios = [], []
+    with np.errstate(all="ignore"):
+        for old, (w, gradient) in zip(before, _weights(net), strict=True):
+            gradient_norms.append(_norm(to_host(gradient)))
+            update_ratios.append(np.log10(_norm(to_host(w) - old) / _norm(old)))
+    return Signals(
+        getattr(net, "_arguments", {}).get("activation", ""),
+        np.stack(gradient_norms, axis=-1),
+        np.stack(update_ratios, axis=-1),
+        tuple(passed),
+        lead,
+    )
+
+
+def _weights(net):
+    """Each weight matrix and its gradient, from the first layer on."""
+    if hasattr(net, "layers"):
+        return [(layer.values[0], layer.gradients[0]) for layer in net.layers if "W" in layer.shapes]
+    params = net.model.params.values()
+    ends = np.cumsum([p.size for p in params])[:-1]
+    gradients = np.split(net.flat_gradient, ends)
+    return [(p, g.reshape(p.shape)) for p, g in zip(params, gradients, strict=True) if p.ndim == 2]
+
+
+def _hidden_layers(net) -> list[tuple[Layer | None, Layer]]:
+    """The normalization and the activation function of each hidden layer.
+
+    In each block a normalization alone has a gamma, and the activation function alone neither parameters
+    nor settings.
+    """
+    found: list[tuple[Layer | None, Layer]] = []
+    normalization = None
+    for layer in getattr(net, "layers", ()):
+        if "gamma" in layer.shapes:
+            normalization = layer
+        elif not layer.shapes and layer.param is None:
+            found.append((normalization, layer))
+    return found
+
+
+@contextmanager
+def _recorded(layers) -> Iterator[dict[Layer, tuple[np.ndarray, np.ndarray]]]:
+    """Within it, what goes into and comes out of the forward pass of each layer is kept: copies, for a pair
+    may work in place."""
+    seen: dict[Layer, tuple[np.ndarray, np.ndarray]] = {}
+    pairs = [layer.functions for layer in layers]
+
+    def recording(layer, forward):
+        def record(x, *arguments):
+            entered = np.array(to_host(x), dtype=float)
+            out, cache = forward(x, *arguments)
+            seen[layer] = entered, np.array(to_host(out), dtype=float)
+            return out, cache
+
+        return record
+
+    for layer, (forward, backward) in zip(layers, pairs, strict=True):
+        layer.functions = recording(layer, forward), backward
+    try:
+        yield seen
+    finally:
+        for layer, pair in zip(layers, pairs, strict=True):
+            layer.functions = pair
+
+
+def _norm(w):
+    """The Frobenius norm of (..., rows, columns) in float64."""
+    w = np.asarray(w, dtype=float)
+    return np.sqrt(np.einsum("...ij,...ij", w, w))
+
+
+def _percentiles(values, without=0):
+    """PERCENTILES over the last axis, (..., 3). without: how many values at its end, nan all, don't count."""
+    counts = values.shape[-1] - np.asarray(without)
+    ranks = np.rint((np.maximum(counts, 1)[..., None] - 1) * PERCENTILES).astype(int)
+    return np.take_along_axis(np.sort(values, axis=-1), np.broadcast_to(ranks, (*values.shape[:-1], 3)), -1)
+
+
+def _histogram(values, bins):
+    """Edges, and the share of the values in each bin."""
+    finite = values[np.abs(values) < HISTOGRAM_LIMIT]
+    low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 0.0)
+    width = max(high - low, 1e-9 * max(abs(low), abs(high))) or 1.0  # there may be one value alone
+    place = np.minimum((finite - low) / width * bins, bins - 1).astype(int)
+    return low + width * np.linspace(0, 1, bins + 1), np.bincount(place, minlength=bins) / len(values)
