@@ -1,0 +1,57 @@
+"""What can be taken out of the explorer: curves as a table, figures as pictures, and a link to save them."""
+
+import csv as table
+import io
+from base64 import b64encode
+from collections import Counter
+from html import escape
+from pathlib import PurePath
+
+from lab.nn.validation import require_choice
+
+COLUMNS = ("run", "update", "epoch", "loss", "train_accuracy", "val_accuracy")
+TYPES = {".csv": "text/csv;charset=utf-8", ".png": "image/png", ".svg": "image/svg+xml"}
+FORMS = ("png", "svg")
+DOTS_AN_INCH = 200  # of a PNG: 1600 × 900 pixels
+
+
+def csv(runs) -> str:
+    """The curves of runs as a tidy table, one row an update; epoch and accuracies where they were measured.
+
+    runs: as `lab.plot.race.draw` takes them. A name that stands there twice is numbered.
+    """
+    text, used = io.StringIO(), Counter[str]()
+    rows = table.writer(text, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    for name, _, side in runs:
+        used[name] += 1
+        run = name if used[name] == 1 else f"{name} ({used[name]})"
+        measured = {accuracy.update: accuracy[1:] for accuracy in side.accuracies}
+        for update, loss in enumerate(side.loss, start=1):
+            epoch, train, val = measured.get(update, ("", "", ""))
+            rows.writerow([run, update, epoch, float(loss), train, val])
+    return text.getvalue()
+
+
+def picture(runs, kind, form) -> bytes:
+    """A figure of `lab.plot.race.draw` as "png" or "svg". Raises ValueError for another form or kind."""
+    from lab.plot.race import draw  # matplotlib takes a moment, and few need it
+
+    require_choice("form", form, FORMS)
+    figure, file = draw(runs, kind), io.BytesIO()
+    figure.savefig(file, format=form, dpi=DOTS_AN_INCH, facecolor="white")
+    return file.getvalue()
+
+
+def link(filename: str, content: str | bytes) -> str:
+    """HTML of a link that saves the content under this name; it needs no server.
+
+    filename: ends in .csv, .png or .svg. Raises ValueError for another ending.
+    """
+    ending = PurePath(filename).suffix
+    require_choice("the ending of a file", ending, TYPES)
+    packed = b64encode(content.encode() if isinstance(content, str) else content).decode()
+    name = escape(filename)
+    return (
+        f'<a class="lab-save" download="{name}" href="data:{TYPES[ending]};base64,{packed}">Save {name}</a>'
+    )

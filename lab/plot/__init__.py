@@ -1,0 +1,1 @@
+"""Static figures, for slides and papers: the only part of the lab that imports matplotlib."""

@@ -1,0 +1,74 @@
+"""Loss or accuracy of runs side by side, as the explorer shows them."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.style import context
+from matplotlib.ticker import PercentFormatter
+
+from lab.nn.validation import require_choice
+
+KINDS = ("loss", "accuracy")
+# Okabe and Ito's colours, distinct for colour-blind people. A run keeps its colour whatever runs beside it.
+COLOURS = {"chosen": "#0072B2", "twin": "#D55E00", "ghost": "#999999"}
+PINNED = ("#009E73", "#CC79A7", "#000000")  # in the order in which they come
+MOST_WORDS = 36  # letters of a name that leave room for another one beside it
+PARTS: dict[str, tuple[str, Any]] = {"train": ("training", "solid"), "val": ("validation", "dashed")}
+
+
+def draw(runs, kind) -> Figure:
+    """A figure of 8 × 4.5 inches on white, its curves in the order of the runs, its legend by their names.
+
+    runs: list of (name, role, side); role is "chosen", "twin", "ghost" or "pinned"; side has `.loss`
+    (updates,), which is drawn on a logarithmic axis without what isn't finite, and `.accuracies`, a list of
+    `lab.train.loop.Accuracy`. kind: "loss" or "accuracy", training solid and validation dashed.
+    Raises ValueError for another kind or role.
+    """
+    require_choice("kind", kind, KINDS)
+    pinned = iter(PINNED * len(runs))
+    with context(["default", {"font.size": 13, "axes.spines.top": False, "axes.spines.right": False}]):
+        figure = Figure(figsize=(8, 4.5), layout="constrained")
+        axes = figure.add_subplot(xlabel="updates", ylabel=kind)
+        axes.grid(alpha=0.3)
+        keys = []
+        for name, role, side in runs:
+            require_choice("role", role, (*COLOURS, "pinned"))
+            colour = next(pinned) if role == "pinned" else COLOURS[role]
+            keys.append((name, Line2D([], [], color=colour, linewidth=2)))
+            (_draw_loss if kind == "loss" else _draw_accuracy)(axes, side, colour)
+        if kind == "loss":
+            axes.set_yscale("log")
+        else:
+            axes.set_ylim(0, 1)
+            axes.yaxis.set_major_formatter(PercentFormatter(1))
+            keys += [(word, Line2D([], [], color="black", linestyle=line)) for word, line in PARTS.values()]
+        _add_legend(figure, keys)
+    return figure
+
+
+def _draw_loss(axes, side, colour):
+    update, loss = np.arange(1, len(side.loss) + 1), np.asarray(side.loss, dtype=float)
+    there = np.isfinite(loss) & (loss > 0)
+    axes.plot(update[there], loss[there], color=colour, linewidth=1.5)
+
+
+def _draw_accuracy(axes, side, colour):
+    for part, (_, line) in PARTS.items():
+        x = [accuracy.update for accuracy in side.accuracies]
+        y = [getattr(accuracy, part) for accuracy in side.accuracies]
+        axes.plot(x, y, color=colour, linestyle=line, linewidth=1.5, marker="o", markersize=3, clip_on=False)
+
+
+def _add_legend(figure, keys):
+    """A legend above the curves; keys: (words, handle). Words are taken as they are: a name may begin with
+    _ or hold dollar signs."""
+    columns = 2 if all(len(words) <= MOST_WORDS for words, _ in keys) else 1
+    legend = figure.legend(
+        [handle for _, handle in keys], [str(i) for i in range(len(keys))],
+        loc="outside upper left", ncols=columns, frameon=False,
+    )  # fmt: skip
+    for text, (words, _) in zip(legend.get_texts(), keys, strict=True):
+        text.set_parse_math(False)
+        text.set_text(words)
