@@ -1,5 +1,7 @@
 """Live widgets: the only part of the lab that imports ipywidgets and bqplot."""
 
+from lab.live.by_hand import LayerByHand
 from lab.live.explorer import Explorer
+from lab.live.graph import BackwardGraph
 
-__all__ = ["Explorer"]
+__all__ = ["BackwardGraph", "Explorer", "LayerByHand"]

@@ -1,10 +1,14 @@
-"""Curves as a plot wants them: finite numbers only, and no more points than a screen shows."""
+"""Curves as a plot wants them: finite numbers only, and no more points than a screen shows.
+
+Logarithmic axes carry exponents of ten: a figure then has one kind of scale, whatever it shows.
+"""
 
 import numpy as np
 
 MOST_POINTS = 200  # of one curve: more cost the browser time and show nothing new
 LIMITS = -6, 9  # exponents of ten: beyond them a loss has vanished, or the run has exploded
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+NOTHING = np.zeros(0), np.zeros(0)
 
 
 def thinned(loss):
@@ -16,57 +20,67 @@ def thinned(loss):
     width = -(-len(loss) // MOST_POINTS) or 1
     starts = np.arange(0, len(loss), width)
     if not len(loss):
-        return np.zeros(0), np.zeros(0)
+        return NOTHING
     with np.errstate(all="ignore"):
         counts = np.diff(np.append(starts, len(loss)))
         x, y = np.add.reduceat(update, starts) / counts, np.add.reduceat(loss, starts) / counts
-    finite = np.isfinite(y)
-    return x[finite], y[finite]
+    return finite(x, y)
 
 
-def stacked(curves, low=None):
+def finite(x, y):
+    """The points of a curve that can be drawn."""
+    shown = np.isfinite(y)
+    return x[shown], y[shown]
+
+
+def exponents(y, limits=LIMITS):
+    """log10 of what is positive, within what an axis shows; what has vanished lies at its lower end."""
+    with np.errstate(all="ignore"):
+        return np.clip(np.log10(np.maximum(y, 0)), *limits)
+
+
+def band(x, low, high):
+    """The outline of the area between two curves, as one closed curve."""
+    return np.concatenate([x, x[::-1], x[:1]]), np.concatenate([high, low[::-1], high[:1]])
+
+
+def stacked(curves, rest=0.0):
     """Curves of different lengths as one (2, curves, points) array of x and y.
 
-    A shorter curve repeats its last point; an empty one lies at (0, low or 0), where nothing is seen.
+    A shorter curve repeats its last point; an empty one lies at (0, rest), where nothing is seen.
     There are two points at least: bqplot takes single points of several curves for one curve.
-    low: smaller values are raised to it, as a logarithmic axis needs.
     """
     points = max([2, *(len(x) for x, _ in curves)])
     both = np.zeros((2, len(curves), points))
     for i, (x, y) in enumerate(curves):
-        for row, values, empty in ((both[0, i], x, 0.0), (both[1, i], y, low or 0.0)):
+        for row, values, empty in ((both[0, i], x, 0.0), (both[1, i], y, rest)):
             row[:] = values[-1] if len(values) else empty
             row[: len(values)] = values
-    if low is not None:
-        np.maximum(both[1], low, out=both[1])
     return both
 
 
-def decades(values, first, last):
-    """The exponents of ten that enclose [first, last] and all values, within what an axis shows (LIMITS).
+def whole_span(values, first, last):
+    """The whole numbers that enclose [first, last] and all values: an axis grows by steps, or not at all."""
+    values = values[np.isfinite(values)]
+    return float(min([first, *np.floor(values)])), float(max([last, *np.ceil(values)]))
 
-    So an axis grows by steps, or not at all. Values that have no place on a logarithmic axis don't count.
-    """
-    exponents = np.log10(values[np.isfinite(values) & (values > 0)])
-    lowest = min([first, *np.floor(exponents)])
-    highest = max([last, *np.ceil(exponents)])
-    return int(max(lowest, LIMITS[0])), int(min(highest, LIMITS[1]))
+
+def round_span(values, first, last):
+    """(first, the smallest of 1, 2, 5, 10, 20, … times `last` that no value exceeds)."""
+    values = values[np.isfinite(values)]
+    highest = max([last, *values])
+    decade = 10 ** np.floor(np.log10(highest / last))
+    return first, float(last * decade * next(k for k in (1, 2, 5, 10) if highest <= last * decade * k))
 
 
 def decade_ticks(first, last):
-    """(labels, values) of the powers of ten from `first` to `last`: at most nine, long numbers as 10⁵.
+    """(labels, values) of the exponents from `first` to `last`, at most six: 0.01, 1, 100, 10⁴.
 
     The labels' keys are numbers as JavaScript writes them.
     """
-    exponents = range(first, last + 1, 1 + (last - first) // 9)
+    values = np.arange(first, last + 1, 1 + (last - first) // 6)
     labels = {
-        "1" + "0" * k if k > 0 else "0." + "0" * (-k - 1) + "1": "10" + str(k).translate(SUPERSCRIPTS)
-        for k in exponents
-        if abs(k) > 3
+        f"{k:.0f}": f"{10.0**k:g}" if abs(k) <= 3 else "10" + f"{k:.0f}".translate(SUPERSCRIPTS)
+        for k in values
     }
-    return labels, np.array([power_of_ten(k) for k in exponents])
-
-
-def power_of_ten(exponent):
-    """The number as it is read, which `10.0**exponent` may miss by a bit."""
-    return float(f"1e{exponent}")
+    return labels, values

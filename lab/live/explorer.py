@@ -1,89 +1,103 @@
-"""The explorer: sliders, and two networks that train before the room."""
+"""The explorer: controls, and two networks that train before the room."""
 
+from collections.abc import Callable
 from functools import partial
 from html import escape
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
-import bqplot
 import ipywidgets as widgets
-import numpy as np
 
-from lab.live import curves, running, words
-from lab.live.race import Frame, Race, Side, without_normalization
+from lab.live import running, saving, words
+from lab.live.controls import FIELDS, Control, from_config, to_config
+from lab.live.panel import Panel
+from lab.live.race import WHILE_IT_RUNS, Frame, Race, Side, differences
+from lab.live.scenes import SCENES, scene_named
+from lab.live.views import VIEWS
+from lab.nn.validation import require_known
 from lab.train import Config
+from lab.train.loop import OWN_DATA
 
-STYLE = Path(__file__).resolve().parents[2] / "assets" / "explorer.css"
-COLOURS = ["#0072B2", "#D55E00"]  # the chosen network and its twin, whatever the order of creation
-MODES = (None, "batchnorm", "layernorm", "groupnorm", "weightstd")
-NONE = "none"  # in place of None, which to a selection means that nothing is selected
-# Ten a decade. Not a FloatLogSlider: it moves what isn't on its grid, and 0.02 would start a second run.
-WEIGHT_SCALES = tuple(float(f"{10 ** (k / 10):.2g}") for k in range(-40, 1))
-BATCH_SIZES = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500)
+ASSETS = Path(__file__).resolve().parents[2] / "assets"
+STYLES = ("controls.css", "explorer.css")
 SPEEDS = (1, 2, 5, 10, 20, 50)
-FULL = widgets.Layout(width="100%")
-LOSS_DECADES = -2, 1  # powers of ten that the loss axis always shows
+LOSSES = tuple(name for name in VIEWS if name.startswith("loss"))
+OTHERS = tuple(name for name in VIEWS if name not in LOSSES)
+FIRST_VIEWS = ("accuracy", "activations", "update")  # beside the loss
+LOSS = 0, "solid"  # the curves that every frame draws
+PRESENTED = 2  # figures in large type; the style sheet hides the others
+PINS = ("pinned1", "pinned2", "pinned3")
+SAID_EVERY = 20  # frames from one sentence to the next: a screen reader wants to end it
+CATCH_UP = 4  # frames of a new run with as many messages, until all figures show it
+SAVED = {
+    "curves as CSV": ("csv", ""), "loss as PNG": ("png", "loss"), "loss as SVG": ("svg", "loss"),
+    "accuracy as PNG": ("png", "accuracy"), "accuracy as SVG": ("svg", "accuracy"),
+}  # fmt: skip
+# JupyterLab would take keys for its own shortcuts: arrows would leave the cell, and "d d" delete it.
+KEEP_KEYS = (
+    "this.closest('.lab-explorer').addEventListener('focusin', "
+    "event => { event.target.dataset.lmSuppressShortcuts = '' })"
+)
+HIDDEN, SHOWN = "none", ""  # values of layout.display
 
 
 class Explorer(widgets.VBox):
-    """Sliders for weight scale, batch size and normalization; the chosen network trains beside its twin.
+    """Controls, and the chosen network that trains beside its twin.
 
-    config: the chosen network to start from, a `Config`; its fields may also be given one by one, such as
-    `Explorer(dataset="cifar10")`. twin: function from the chosen configuration to the other one; by default
-    the same without normalization. data: arrays of one's own, see `lab.data.load`. layers: own function
-    pairs for the chosen network, see `lab.FullyConnectedNet`. speed: updates from frame to frame.
-    Raises ValueError for fields that don't exist or don't fit.
+    config: the chosen network to start from, a `Config` or a shared string "nl1:…"; its fields may also be
+    given one by one, such as `Explorer(dataset="cifar10")`. scene: name of a scene to start with, see
+    `lab.live.scenes.SCENES`. twin, data, layers: see `lab.live.race.Race`. speed: updates from frame to
+    frame. play: whether it trains from the start. show: names of the controls that are there at all;
+    by default all of them, the less needed ones behind a fold. lock: names of those that can't be moved.
+    views: of the three figures beside the loss, names of `lab.live.views.VIEWS`. presenter: large type.
+    Raises ValueError for what doesn't exist or doesn't fit.
     """
 
-    def __init__(self, config=None, *, twin=without_normalization, data=None, layers=None, speed=2, **fields):
+    def __init__(
+        self,
+        config=None,
+        *,
+        scene=None,
+        twin=None,
+        data=None,
+        layers=None,
+        speed=None,
+        play=True,
+        show=None,
+        lock=(),
+        views=FIRST_VIEWS,
+        presenter=False,
+        **fields,
+    ):
+        known = [field.name for field in FIELDS]
+        require_known("show", show or (), known)
+        require_known("lock", lock, known)
+        require_known("views", views, OTHERS)
+        first = scene_named(scene) if scene else None
+        if first:
+            config, views = config or first.config, first.views
+        if isinstance(config, str):
+            config = Config.from_share(config)
         config = (config or Config()).replace(**fields)
-        self._controls = {
-            "weight_scale": _choice(WEIGHT_SCALES, config.weight_scale, "weight scale", "{:g}".format),
-            "batch_size": _choice(BATCH_SIZES, config.batch_size, "batch size"),
-            "normalization": _choice(MODES, config.normalization, "normalization", words.NORMALIZATIONS.get),
-        }
-        self._speed = _choice(SPEEDS, speed, "updates per frame")
-        for control in (*self._controls.values(), self._speed):
-            control.style.description_width = "initial"
-            control.layout = widgets.Layout(flex="1 1 230px", min_width="200px")
-        buttons = {
-            wish: widgets.Button(
-                description=label, icon=icon, tooltip=tooltip, layout=widgets.Layout(width="96px")
-            )
-            for wish, label, icon, tooltip in (
-                ("play", "Play", "play", "Train until the end"),
-                ("pause", "Pause", "pause", "Stop here; what was reached stays"),
-                ("step", "Step", "step-forward", "One update of both networks"),
-                ("reset", "Reset", "undo", "Back to the first weights"),
-            )
-        }
-        self._title, self._status = widgets.HTML(), widgets.HTML(layout=FULL)
-        self._loss = _Figure("updates", "loss", bqplot.LogScale(min=0.01, max=10.0), ["solid"])
-        self._accuracy = _Figure("updates", "accuracy", bqplot.LinearScale(min=0, max=1), ["solid", "dashed"])
-        self._accuracy.y_axis.tick_values, self._accuracy.y_axis.tick_format = np.linspace(0, 1, 6), ".0%"
-        self._dataset = getattr(data, "name", "own data") if data is not None else None
-        self._later: list = []  # what still has to be drawn, first what waits longest
-        self._shown: tuple = ()
+        if first and twin is None:
+            twin = config.replace(**differences(first.config, first.twin))
+        if speed is None:
+            speed = first.speed if first else 2
 
-        row = partial(
-            widgets.Box, layout=widgets.Layout(flex_flow="row wrap", align_items="center", width="100%")
-        )
-        head = row([widgets.HBox(list(buttons.values())), self._speed])
-        head.add_class("lab-head")
-        figures = row([self._loss.box, self._accuracy.box])
-        style = widgets.HTML(f"<style>{STYLE.read_text()}</style>", layout=widgets.Layout(display="none"))
-        sliders = row(list(self._controls.values()))
-        sliders.add_class("lab-sliders")
-        super().__init__([style, self._title, head, sliders, figures, self._status])
-        self.add_class("lab-explorer")
+        self._frame: Frame | None = None
+        self._pinned: list[tuple[str, Side]] = []
+        self._later: list = []  # keys of what still has to be drawn, first what waits longest
+        self._drawn: dict[Any, Any] = {"rates": 0, "share": config}  # the version drawn last, by key
+        self._refused = ""
+        self._scene = first
+        self._build(config, speed, show, lock, views, data)
 
-        self.race = Race(config, self._show, twin=twin, data=data, layers=layers, speed=speed)
+        self.race = Race(config, self._show, twin=twin, data=data, layers=layers, speed=speed, play=play)
         running.replace_in_this_cell(self)
-        # From here on callbacks may come from another thread: they only note down what is wished.
-        for field, control in self._controls.items():
-            control.observe(partial(self._choose, field), "value")
-        self._speed.observe(self._set_speed, "value")
-        for wish, button in buttons.items():
-            button.on_click(partial(self._wish, wish))
+        self._listen()
+        if presenter:
+            self._parts.presenter.value = True
 
     def stop(self):
         """End the training for good; the figures stay."""
@@ -94,126 +108,366 @@ class Explorer(widgets.VBox):
             self.stop()
         super().close()
 
-    def _choose(self, field, change):
-        self.race.choose(**{field: None if change["new"] == NONE else change["new"]})
+    # --- the widgets ---------------------------------------------------------------------------------
 
-    def _set_speed(self, change):
-        self.race.speed = change["new"]
+    def _build(self, config, speed, show, lock, views, data):
+        parts = self._parts = SimpleNamespace()
+        own = {} if data is None else {"dataset": getattr(data, "name", OWN_DATA)}
+        values = self._values = from_config(config) | own
+        shown = [field for field in FIELDS if show is None or field.name in show]
+        self._controls = {
+            field.name: Control(field, values[field.name], self._choose, self._refuse) for field in shown
+        }
+        for name in lock:
+            if name in self._controls:
+                self._controls[name].disabled = True
+        parts.live = widgets.Checkbox(
+            description="learning rate and L2 change the run that goes on", indent=False
+        )
+        main = [self._controls[f.name] for f in shown if f.is_main or show is not None]
+        rest = [self._controls[f.name] for f in shown if not f.is_main and show is None]
+        more = _fold("more: rate, depth, data, …", [parts.live, *rest]) if rest else []
+
+        wishes = {
+            "play": ("Play", "play", "train until the end"),
+            "pause": ("Pause", "pause", "stop here; what was reached stays"),
+            "back": ("Back", "step-backward", "one update back"),
+            "step": ("Step", "step-forward", "one update of both networks"),
+            "reset": ("Reset", "undo", "back to the first weights"),
+        }
+        parts.wishes = {
+            wish: widgets.Button(description=label, icon=icon, tooltip=tooltip)
+            for wish, (label, icon, tooltip) in wishes.items()
+        }
+        parts.speed = widgets.SelectionSlider(
+            options=sorted({*SPEEDS, speed}), value=speed, description="updates per frame"
+        )
+        parts.scene = widgets.Dropdown(
+            options=[("choose a scene", ""), *((name, name) for name in SCENES)],
+            value=self._scene.name if self._scene else "", tooltip="scene",
+        )  # fmt: skip
+        parts.presenter = widgets.ToggleButton(description="Presenter", tooltip="large type, for a room")
+        parts.title, parts.status, parts.sentence = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        head = widgets.Box([*parts.wishes.values(), parts.speed, parts.scene, parts.presenter])
+        head.add_class("lab-head")
+
+        self._panels = [
+            Panel(LOSSES, "loss", self._look),
+            *(Panel(OTHERS, view, self._look) for view in (*views, *FIRST_VIEWS)[: len(FIRST_VIEWS)]),
+        ]
+        panels = widgets.Box([panel.box for panel in self._panels])
+        panels.add_class("lab-panels")
+        side = widgets.VBox([*main, *more, *self._runs_fold(), *self._share_fold(config)])
+        side.add_class("lab-side")
+        body = widgets.Box([side, panels])
+        body.add_class("lab-body")
+        style = "".join((ASSETS / name).read_text("utf-8") for name in STYLES)
+        sheet = widgets.HTML(
+            f'<style onload="{KEEP_KEYS}">{style}</style>', layout=widgets.Layout(display=HIDDEN)
+        )
+        super().__init__([sheet, parts.title, head, body, parts.status, parts.sentence])
+        self.add_class("lab-explorer")
+
+    def _runs_fold(self):
+        """Pin, name and compare runs; branch; go back."""
+        parts = self._parts
+        parts.pin = widgets.Button(description="Pin this run", icon="thumb-tack", tooltip="its curves stay")
+        parts.branch = widgets.Button(
+            description="Branch", icon="code-fork",
+            tooltip="the run as it is goes on as the twin; change the learning rate or L2, and see",
+        )  # fmt: skip
+        parts.update = widgets.BoundedIntText(1, min=1, max=10**9, description="update")
+        parts.go_back = widgets.Button(description="Go back there", tooltip="back to just after this update")
+        parts.pins = []
+        for role in PINS:
+            name = widgets.Text(continuous_update=False, tooltip="name of the run")
+            figures = widgets.HTML()
+            again = widgets.Button(description="Open", tooltip="train with its settings")
+            remove = widgets.Button(description="Remove", tooltip="take its curves away")
+            box = widgets.VBox(
+                [name, figures, widgets.HBox([again, remove])], layout=widgets.Layout(display=HIDDEN)
+            )
+            box.add_class("lab-pin")
+            box.add_class(role)
+            parts.pins.append(
+                SimpleNamespace(name=name, figures=figures, again=again, remove=remove, box=box)
+            )
+        return _fold(
+            "runs: pin, branch, go back",
+            [
+                widgets.HBox([parts.pin, parts.branch]),
+                widgets.HBox([parts.update, parts.go_back]),
+                *(pin.box for pin in parts.pins),
+            ],
+        )
+
+    def _share_fold(self, config):
+        parts = self._parts
+        parts.share = widgets.Text(config.share(), description="share", continuous_update=False)
+        parts.copy = widgets.HTML(_copy_button(config.share()))
+        parts.saved = widgets.Dropdown(options=list(SAVED), tooltip="what to save")
+        parts.save = widgets.Button(description="Save", icon="download", tooltip="make the file")
+        parts.link = widgets.HTML()
+        note = widgets.HTML("<span>Paste a string from somebody else and press Enter: it opens.</span>")
+        return _fold(
+            "share and save",
+            [parts.share, parts.copy, note, widgets.HBox([parts.saved, parts.save]), parts.link],
+        )
+
+    def _listen(self):
+        """From here on callbacks may come from another thread: they only note down what is wished."""
+        parts = self._parts
+        for wish, button in parts.wishes.items():
+            button.on_click(partial(self._wish, wish))
+        parts.speed.observe(lambda change: setattr(self.race, "speed", change["new"]), "value")
+        parts.scene.observe(self._open_scene, "value")
+        parts.presenter.observe(lambda change: self._present(change["new"]), "value")
+        parts.pin.on_click(self._pin)
+        parts.branch.on_click(partial(self._wish, "branch"))
+        parts.go_back.on_click(lambda _: self.race.back(parts.update.value))
+        parts.share.observe(self._open_shared, "value")
+        parts.save.on_click(self._save)
+        for index, pin in enumerate(parts.pins):
+            pin.name.observe(partial(self._rename, index), "value")
+            pin.again.on_click(partial(self._open_pinned, index))
+            pin.remove.on_click(partial(self._unpin, index))
+
+    # --- wishes: may come on another thread ------------------------------------------------------------
+
+    def _choose(self, name, value):
+        self._refused = ""
+        self._values[name] = value
+        changes = to_config(self._values, name)
+        is_branched = self._frame is not None and self._frame.branched_at is not None
+        if name in WHILE_IT_RUNS and (self._parts.live.value or is_branched):
+            self.race.change(**changes)
+        else:
+            self.race.choose(**changes)
+
+    def _refuse(self, sentence):
+        self._refused = sentence
+        self._look()
+
+    def _look(self):
+        """See to it that a frame is shown, also where nothing trains."""
+        self.race.look()
 
     def _wish(self, wish, _button):
+        self._refused = ""
         getattr(self.race, wish)()
 
-    def _show(self, frame: Frame):
-        """Draw a frame with two messages at most: the loss, and one of accuracy and status in turn."""
-        if frame.error or frame.chosen is None or frame.twin is None:  # the last good curves stay
-            self._status.value = words.status(frame)
+    def _open(self, config, twin=None):
+        self._refused = ""
+        self._values = from_config(config)
+        for name, control in self._controls.items():
+            control.show(self._values[name])
+        self.race.race(config, twin)
+
+    def _open_scene(self, change):
+        self._scene = scene_named(change["new"]) if change["new"] else None
+        if self._scene is None:
             return
-        sides = (frame.chosen, frame.twin)
-        if self._shown[:1] != (frame.run,):
-            self._begin(frame, sides)
-        measured = (frame.run, *(len(side.accuracies) for side in sides))
-        stale = [self._draw_status]
-        if self._shown != measured:
-            self._shown = measured
-            stale = [self._draw_training_accuracy, self._draw_validation_accuracy, self._draw_status]
-        self._later += [draw for draw in stale if draw not in self._later]
-        self._draw_loss(sides)
+        self._parts.speed.value = self._scene.speed
+        for panel, view in zip(self._panels[1:], self._scene.views, strict=False):
+            panel.choice.value = view
+        self._open(self._scene.config, self._scene.twin)
+
+    def _open_shared(self, change):
+        drawn = self._drawn["share"]
+        if change["new"] == drawn.share():
+            return
+        try:
+            config = Config.from_share(change["new"])
+        except ValueError as error:
+            self._parts.share.value = drawn.share()
+            self._refuse(str(error))
+        else:
+            self._forget_scene()
+            self._open(config)
+
+    def _forget_scene(self):
+        self._scene = None
+        self._parts.scene.value = ""
+
+    def _pin(self, _button):
+        frame = self._frame
+        if frame is None or frame.chosen is None:
+            return
+        if len(self._pinned) == len(PINS):
+            self._refuse(f"{len(PINS)} runs are pinned: remove one of them first")
+            return
+        name = words.pinned(frame.chosen.config)
+        self._pinned.append((name, frame.chosen))
+        self._show_pins()
+
+    def _unpin(self, index, _button):
+        del self._pinned[index]
+        self._show_pins()
+
+    def _rename(self, index, change):
+        if index < len(self._pinned) and change["new"]:
+            self._pinned[index] = (change["new"], self._pinned[index][1])
+            self._look()
+
+    def _open_pinned(self, index, _button):
+        self._forget_scene()
+        self._open(self._pinned[index][1].config)
+
+    def _show_pins(self):
+        for pin, (name, side) in zip(self._parts.pins, self._pinned, strict=False):
+            pin.name.value, pin.figures.value = name, escape(words.figures(side))
+        for index, pin in enumerate(self._parts.pins):
+            pin.box.layout.display = SHOWN if index < len(self._pinned) else HIDDEN
+        self._look()
+
+    def _present(self, large):
+        for panel in self._panels[:PRESENTED]:
+            panel.present(large)
+        (self.add_class if large else self.remove_class)("lab-presenter")
+        self._look()
+
+    def _save(self, _button):
+        frame = self._frame
+        if frame is None or frame.chosen is None:
+            return
+        form, kind = SAVED[self._parts.saved.value]
+        sides = self._sides(frame)
+        names = self._names(sides, frame.branched_at is not None)
+        runs = [(names[role], role.rstrip("123"), side) for role, side in sides.items()]
+        content = saving.csv(runs) if form == "csv" else saving.picture(runs, kind, form)
+        self._parts.link.value = saving.link(f"{kind or 'curves'}.{form}", content)
+
+    # --- frames: on the main loop ----------------------------------------------------------------------
+
+    def _sides(self, frame: Frame) -> dict[str, Side]:
+        """Whose curves are drawn, by role, first those that lie below."""
+        sides = {"ghost": frame.ghost}
+        sides |= {role: side for role, (_, side) in zip(PINS, self._pinned, strict=False)}
+        sides |= {"twin": frame.twin, "chosen": frame.chosen}
+        return {role: side for role, side in sides.items() if side is not None}
+
+    def _names(self, sides: dict[str, Side], is_branched) -> dict[str, str]:
+        """The words for each of them, by role."""
+        names = {role: name for role, (name, _) in zip(PINS, self._pinned, strict=False)}
+        names["chosen"], names["twin"] = words.names(sides["chosen"], sides["twin"], is_branched)
+        if "ghost" in sides:
+            names["ghost"] = words.before(sides["ghost"], sides["chosen"])
+        return names
+
+    def _show(self, frame: Frame):
+        """Draw a frame with two messages: the loss, and one of what else there is in turn."""
+        jobs = {
+            "status": ((frame.run, frame.number), self._draw_status),
+            "sentence": self._sentence_job(frame),
+        }
+        if frame.chosen and frame.twin and not frame.error and not frame.note:  # else the last curves stay
+            self._frame = frame
+            jobs |= self._jobs(frame)
+            self._draw(LOSS, jobs, frame)
+        stale = [key for key, (version, _) in jobs.items() if self._drawn.get(key) != version]
+        self._later = [key for key in self._later if key in jobs]
+        self._later += [key for key in stale if key not in self._later]
         is_last = not frame.is_playing or frame.is_done
-        for _ in range(len(self._later) if is_last else 1):
-            self._later.pop(0)(frame, sides)
+        budget = len(self._later) if is_last else CATCH_UP if 1 < frame.number <= CATCH_UP else 1
+        for _ in range(budget):
+            if self._later:
+                self._draw(self._later.pop(0), jobs, frame)
 
-    def _begin(self, frame: Frame, sides):
-        """What changes once a run: title, keys, axes."""
-        names = [words.name(side.config) for side in sides]
-        title = f"{names[0][0].upper()}{names[0][1:]} against {names[1]}"
-        subtitle = escape(words.setting(sides[0].config, self._dataset))
-        self._title.value = (
-            f'<span class="lab-title">{title}</span> <span class="lab-subtitle">{subtitle}</span>'
+    def _draw(self, key, jobs, frame):
+        version, draw = jobs[key]
+        if self._drawn.get(key) != version:
+            self._drawn[key] = version
+            draw(frame)
+
+    def _jobs(self, frame: Frame) -> dict[Any, tuple[Any, Callable[[Frame], None]]]:
+        """All that can be drawn: {key: (version, function)}; what has its version is drawn already."""
+        sides = self._sides(frame)
+        names = self._names(sides, frame.branched_at is not None)
+        lineup = (frame.run, frame.returns, tuple(names.items()), frame.total_steps)
+        events = (frame.changes, frame.branched_at)
+        versions = {
+            "updates": tuple(len(side.accuracies) for side in sides.values()),
+            "layers": tuple(id(side.signals) for side in sides.values()),
+        }
+        versions |= {
+            "epochs": versions["updates"],
+            "matrices": versions["layers"],
+            "values": versions["layers"],
+        }
+        configs = tuple(side.config for side in sides.values())
+        jobs: dict[Any, tuple[Any, Callable[[Frame], None]]] = {
+            "title": ((configs, events, self._scene), partial(self._draw_title, names)),
+            "share": (configs[-1], self._draw_share),
+            "rates": (frame.returns, self._draw_rates),
+        }
+        for number, panel in enumerate(self._panels[: PRESENTED if self._parts.presenter.value else None]):
+            state, view = (lineup, panel.state), panel.view
+            for mark in panel.marks:
+                shown = (state, versions[view.x]) if mark in view.marks else None
+                version = (state, events) if mark == "guide" else shown
+                jobs[number, mark] = version, partial(panel.draw, mark, sides)
+            jobs[number, "words"] = (state, _saying(frame)), partial(panel.tell, names, sides)
+        jobs[LOSS] = (frame.run, frame.number), jobs[LOSS][1]
+        return jobs
+
+    def _sentence_job(self, frame):
+        version = (frame.run, words.state(frame), frame.error, self._refused, _saying(frame))
+        return version, self._draw_sentence
+
+    def _draw_status(self, frame):
+        self._parts.status.value = words.status(frame)
+
+    def _draw_sentence(self, frame):
+        self._parts.sentence.value = words.spoken(frame, self._refused)
+
+    def _draw_title(self, names, frame):
+        title = (
+            f'<span class="lab-title"><i class="chosen"></i>{escape(words.capital(names["chosen"]))} against '
+            f'<i class="twin"></i>{escape(names["twin"])}</span> '
+            f'<span class="lab-subtitle">{escape(words.summary(frame.chosen.config))}</span>'
         )
-        self._loss.caption("Loss", [("chosen", "solid", names[0]), ("twin", "solid", names[1])])
-        self._accuracy.caption("Accuracy", [("", "solid", "training"), ("", "dashed", "validation")])
-        for figure in (self._loss, self._accuracy):
-            figure.x_scale.max = float(frame.total_steps)
-            figure.x_axis.tick_values = np.linspace(0, frame.total_steps, 5).round()
-
-    def _draw_loss(self, sides):
-        thin = [curves.thinned(side.loss) for side in sides]
-        first, last = curves.decades(np.concatenate([y for _, y in thin]), *LOSS_DECADES)
-        low, high = curves.power_of_ten(first), curves.power_of_ten(last)
-        scale, axis = self._loss.y_scale, self._loss.y_axis
-        if (scale.min, scale.max) != (low, high):
-            scale.min, scale.max = low, high
-            axis.tick_labels, axis.tick_values = curves.decade_ticks(first, last)
-        self._loss.draw(0, curves.stacked(thin, low))
-
-    def _draw_status(self, frame, _sides):
-        self._status.value = words.status(frame)
-
-    def _draw_training_accuracy(self, _frame, sides):
-        self._accuracy.draw(0, curves.stacked([_accuracy(side, "train") for side in sides]))
-
-    def _draw_validation_accuracy(self, _frame, sides):
-        self._accuracy.draw(1, curves.stacked([_accuracy(side, "val") for side in sides]))
-
-
-class _Figure:
-    """A figure with one two-dimensional mark a line style, and a caption with its key above."""
-
-    def __init__(self, x_label, y_label, y_scale, styles):
-        self.x_scale, self.y_scale = bqplot.LinearScale(min=0, max=1), y_scale
-        ticks = {"tick_style": {"font-size": "15px"}}
-        self.x_axis = bqplot.Axis(
-            scale=self.x_scale, label=x_label, label_offset="40px", grid_lines="none", tick_format="~s",
-            **ticks,
-        )  # fmt: skip
-        self.y_axis = bqplot.Axis(
-            scale=y_scale, orientation="vertical", label=y_label, label_offset="50px",
-            tick_format="~g", **ticks,
-        )  # fmt: skip
-        scales = {"x": self.x_scale, "y": y_scale}
-        nothing = np.full((2, 2), y_scale.min)
-        self.marks = [
-            bqplot.Lines(
-                x=nothing, y=nothing, scales=scales, colors=COLOURS, line_style=style,
-                stroke_width=3,
+        if self._scene:
+            title += (
+                f'<p class="lab-question"><b>{escape(self._scene.question)}</b> '
+                f"Look: {escape(self._scene.look)}</p>"
             )
-            for style in styles
-        ]  # fmt: skip
-        figure = bqplot.Figure(
-            marks=self.marks, axes=[self.x_axis, self.y_axis], animation_duration=0,
-            fig_margin={"top": 8, "bottom": 52, "left": 66, "right": 14},
-            layout=widgets.Layout(width="100%", height="300px", min_width="0"),
-        )  # fmt: skip
-        self._caption = widgets.HTML(layout=FULL)
-        self.box = widgets.VBox(
-            [self._caption, figure], layout=widgets.Layout(flex="1 1 380px", min_width="340px")
-        )
+        self._parts.title.value = title
 
-    def caption(self, title, keys):
-        """keys: (class, line style, words)."""
-        key = "".join(
-            f'<span class="lab-key {who}"><i class="{style}"></i>{text}</span>' for who, style, text in keys
-        )
-        self._caption.value = f'<span class="lab-caption">{title}</span>{key}'
+    def _draw_share(self, frame):
+        self._parts.share.value = frame.chosen.config.share()
+        self._parts.copy.value = _copy_button(self._parts.share.value)
 
-    def draw(self, mark, both):
-        """both: (2, curves, points) of x and y; one message."""
-        with self.marks[mark].hold_sync():
-            self.marks[mark].x, self.marks[mark].y = both
+    def _draw_rates(self, frame):
+        """Going back over a change takes it back."""
+        for name in WHILE_IT_RUNS:
+            self._values[name] = getattr(frame.chosen.config, name)
+            if name in self._controls:
+                self._controls[name].show(self._values[name])
 
 
-def _choice(options, value, description, label=str):
-    """A slider over the options; a value that isn't among them joins them."""
-    if value not in options:
-        are_names = None in options
-        options = (*options, value) if are_names else sorted({*options, value})
-    return widgets.SelectionSlider(
-        options=[(label(option), NONE if option is None else option) for option in options],
-        value=NONE if value is None else value, description=description, continuous_update=True,
-    )  # fmt: skip
+def _saying(frame):
+    """Changes when a sentence is due: once in a while, and at each frame where nothing trains."""
+    is_resting = not frame.is_playing or frame.is_done
+    return frame.number // (1 if is_resting else SAID_EVERY)
 
 
-def _accuracy(side: Side, part):
-    """(x, y) of an accuracy curve, by update."""
-    x = np.array([accuracy.update for accuracy in side.accuracies], dtype=float)
-    return x, np.array([getattr(accuracy, part) for accuracy in side.accuracies], dtype=float)
+def _fold(label, children):
+    """A button that shows and hides what lies behind it, and that; both work by keyboard."""
+    content = widgets.VBox(children, layout=widgets.Layout(display=HIDDEN))
+    content.add_class("lab-fold")
+    button = widgets.ToggleButton(description=f"▸ {label}", layout=widgets.Layout(width="auto"))
+    button.add_class("lab-folder")
+
+    def turn(change):
+        content.layout.display = SHOWN if change["new"] else HIDDEN
+        button.description = f"{'▾' if change['new'] else '▸'} {label}"
+
+    button.observe(turn, "value")
+    return [button, content]
+
+
+def _copy_button(text):
+    return (
+        f'<button class="jupyter-button lab-copy" onclick="navigator.clipboard.writeText(\'{text}\')">'
+        "Copy the string</button>"
+    )

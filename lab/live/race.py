@@ -1,17 +1,19 @@
 """Two networks that train side by side in an asyncio task on the kernel's main loop. No widgets here.
 
-The chosen network and its twin, which differs in one thing only, start from the same weights and meet the
-same minibatches. Wishes (other settings, play, pause, step, reset) may come from any thread: they are
-noted down, and the task sees to them between two slices of training.
+The chosen network and its twin, which differs in little, start from the same weights and meet the same
+minibatches. Wishes (other settings, play, pause, step, back, branch, reset) may come from any thread: they
+are noted down, and the task sees to them between two slices of training.
 """
 
 import asyncio
+import sys
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +21,37 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from lab.data import DataError
+from lab.live.deadline import Overdue, deadline
+from lab.live.history import History
+from lab.probe import Signals, observe
 from lab.train import Config, Training
-from lab.train.loop import Accuracy, load_data
+from lab.train.loop import OWN_DATA, Accuracy, load_data
 
 FRAME = 0.05  # seconds from frame to frame
+BUSY = 0.05  # seconds of a frame that training and showing may take
 LAB = Path(__file__).resolve().parents[1]
-DATA_FIELDS = ("dataset", "train_size", "val_size", "preprocessing", "dtype")
+DATA_FIELDS = ("dataset", "train_size", "val_size", "preprocessing", "dtype", "stream_seed")
 SLICE = 0.01  # seconds of training after which the kernel may do something else
+LOOK = 0.25  # seconds from one observed update to the next
+UPDATE = 5  # seconds that an update of one network may take
+GHOST_AFTER = 10  # updates from which a run is worth a ghost
+DATA_SETS_KEPT = 4
+WHILE_IT_RUNS = {"learning_rate": "learning rate", "reg": "L2"}  # what `change` may change
+
+_loaded: dict[tuple, Any] = {}  # data sets by what names them, the latest last
+
+Twin = Callable[[Config], Config] | Config | Mapping | None
 
 
 def without_normalization(config: Config) -> Config:
     """The twin that the explorer shows by default."""
     return config.replace(normalization=None)
+
+
+def differences(config: Config, twin: Config) -> dict[str, Any]:
+    """The fields in which the twin differs from the configuration, with the twin's values."""
+    ours, theirs = asdict(config), asdict(twin)
+    return {name: value for name, value in theirs.items() if value != ours[name]}
 
 
 @dataclass(frozen=True)
@@ -41,6 +62,8 @@ class Side:
     loss: np.ndarray  # (updates,)
     accuracies: list[Accuracy]
     diverged_at: int | None
+    signals: Signals | None = None  # of the update that was observed last
+    own: tuple[str, ...] = ()  # kinds of layers that are somebody's own code
 
 
 @dataclass(frozen=True)
@@ -57,17 +80,26 @@ class Frame:
     is_done: bool
     chosen: Side | None  # None until a first run could be made
     twin: Side | None
+    ghost: Side | None = None  # the chosen network of the run before
+    changes: tuple[tuple[int, str], ...] = ()  # (update, words): what was changed while it ran
+    branched_at: int | None = None  # update since which the twin is the run as it was then
+    returns: int = 0  # how often it went back since the start
+    note: str = ""  # what is being waited for
     error: str = ""  # one sentence, empty if all is well
     details: str = field(default="", repr=False)  # the traceback behind it
 
 
 class Race:
-    """Trains the two networks of `config` and `twin(config)`, and calls `show(frame)` 20 times a second.
+    """Trains the two networks of a configuration and its twin, and calls `show(frame)` 20 times a second.
 
     config: the chosen network's configuration. show: called in the event loop with each new Frame.
-    twin: function from the chosen to the other configuration. data, layers: see `Training.from_config`;
-    the twin is always made of the lab's own layers.
-    speed: updates from frame to frame. Raises RuntimeError where no event loop is running.
+    twin: what it runs against. None is the same without normalization, or, where `layers` is given, the
+    same with the lab's own layers; a Config keeps the fields in which it differs from `config`; a mapping is
+    the same network with these pairs of functions; a function makes the twin's Config from the chosen one.
+    data: see `Training.from_config`. layers: own pairs of the chosen network, see `FullyConnectedNet`.
+    speed: updates from frame to frame, as many of them as there is time for; frames go before.
+    play: whether to go on after the first update.
+    Raises RuntimeError where no event loop is running.
     """
 
     def __init__(
@@ -75,10 +107,11 @@ class Race:
         config: Config,
         show: Callable[[Frame], None],
         *,
-        twin: Callable[[Config], Config] = without_normalization,
+        twin: Twin = None,
         data=None,
         layers=None,
         speed: int = 2,
+        play: bool = True,
     ):
         try:
             self._loop = asyncio.get_running_loop()
@@ -87,19 +120,34 @@ class Race:
                 "training live needs a running event loop: open the notebook in Jupyter"
             ) from None
         _take_one_blas_thread()
-        self.config, self.speed = config, speed
-        self._show, self._twin, self._data, self._layers = show, twin, data, layers
-        self._trainings: tuple[Training, Training] | None = None
-        self._run = self._frame = 0
+        if data is not None:
+            config = config.replace(dataset=getattr(data, "name", OWN_DATA))
+        self._data, self._data_name = data, config.dataset
+        self.speed, self._show, self._layers = speed, show, layers
+        self._race(config, twin)
+        self._trainings: tuple[Training, ...] | None = None
+        self._signals: list[Signals | None] = [None, None]
+        self._history: History | None = None
+        self._ghost: Side | None = None
+        self._changes: list[tuple[int, str]] = []
+        self._branched_at: int | None = None
+        self._run = self._frame = self._returns = 0
         self._seconds, self._timed_steps = 0.0, 0  # spent training since the run began
-        self._error = self._details = ""
+        self._looked = 0.0  # when an update was last observed
+        self._showing = 0.0  # seconds that the last frame took to show
+        self._note = self._error = self._details = ""
 
-        self._is_playing, self._restart = True, True
+        self._is_playing, self._restart = play, True
         self._steps: deque[None] = deque()  # single steps that are still to be made
-        self._wanted: dict[str, Any] = {}  # fields of the configuration that differ from the first one
-        self._first_config = config
+        self._back: deque[int | None] = deque()  # updates to go back to; None is one back
+        self._orders: deque[Callable[[], None]] = deque()  # what is to be done to the run that goes on
         self._news = asyncio.Event()
         self._task: asyncio.Task | None = self._loop.create_task(self._live())
+
+    @property
+    def config(self) -> Config:
+        """The chosen network's configuration, as it is wished."""
+        return self._first_config.replace(**self._wanted)
 
     # --- wishes: may be called from any thread ---------------------------------------------------
 
@@ -107,6 +155,28 @@ class Race:
         """Start again with these fields of the configuration changed. Of many changes the last one wins."""
         self._wanted.update(changes)
         self._restart = True
+        self._wake()
+
+    def race(self, config: Config, twin: Twin = None):
+        """Start again with another configuration and twin, see `Race`."""
+        self._race(config, twin)
+        self._restart = True
+        self._wake()
+
+    def change(self, **changes):
+        """Change learning_rate or reg while the run goes on; of a branched run, of the chosen network alone.
+
+        Raises TypeError for what needs a new run.
+        """
+        if not changes.keys() <= WHILE_IT_RUNS.keys():
+            raise TypeError(f"only {', '.join(WHILE_IT_RUNS)} can change while a run goes on")
+        self._wanted.update(changes)
+        self._orders.append(lambda: self._change(changes))
+        self._wake()
+
+    def branch(self):
+        """Let the run as it is now go on as the twin, so that what is changed from here on is seen."""
+        self._orders.append(self._branch)
         self._wake()
 
     def play(self):
@@ -127,14 +197,36 @@ class Race:
         self._steps.append(None)
         self._wake()
 
+    def back(self, to: int | None = None):
+        """Go back to just after update `to`, at least 1, and pause; None is one update back."""
+        self._is_playing = False
+        self._back.append(to)
+        self._wake()
+
     def reset(self):
         """Go back to the first weights."""
         self._restart = True
         self._wake()
 
+    def look(self):
+        """Show a frame, also where nothing has changed."""
+        self._wake()
+
     def stop(self):
         """End for good."""
         self._tell(self._cancel)
+
+    def _race(self, config, twin):
+        self._first_config, self._wanted = config, {}  # fields that differ from the first configuration
+        self._twin_layers = twin if isinstance(twin, Mapping) else None
+        if isinstance(twin, Config):
+            kept = differences(config, twin)
+            self._twin = lambda now: now.replace(**kept)
+        elif callable(twin):
+            self._twin = twin
+        else:
+            is_same = self._layers or self._twin_layers
+            self._twin = (lambda now: now) if is_same else without_normalization
 
     def _wake(self):
         self._tell(self._news.set)
@@ -152,22 +244,26 @@ class Race:
 
     async def _live(self):
         """See to wishes, train, show; sleep while there is nothing to do."""
-        while True:
+        while self._task is not None:  # Python 3.11 may lose a cancellation in wait_for
             began = self._loop.time()
             self._news.clear()
             try:
                 if self._restart:
-                    self._begin()
-                    await self._train(1)  # so that a change shows at once, also while paused
-                elif self._is_playing:
-                    await self._train(self.speed)
-                elif self._steps:
-                    self._steps.popleft()
-                    await self._train(1)
+                    await self._begin()
+                else:
+                    while self._orders:
+                        self._orders.popleft()()
+                    if self._back:
+                        await self._go_back(self._back.popleft())
+                    elif self._is_playing:
+                        await self._train(self.speed, until=began + BUSY - self._showing)
+                    elif self._steps:
+                        self._steps.popleft()
+                        await self._train(1)
             except Exception as error:  # nobody else would see it: a task's exceptions are silent
                 self._report(error)
             self._show_frame()
-            if self._restart or self._steps:
+            if self._restart or self._steps or self._back or self._frame == 1:
                 await asyncio.sleep(0)
                 continue
             is_idle = not self._is_playing or self._is_done or bool(self._error)
@@ -177,29 +273,62 @@ class Race:
             except TimeoutError:
                 pass
 
-    def _begin(self):
-        """Make the two networks of a new run; where that fails the old ones stay."""
+    async def _begin(self):
+        """Make the two networks of a new run and their first update; where that fails the old ones stay."""
         self._restart = False
+        self._orders.clear()
+        self._back.clear()
         self._error = self._details = ""
-        self.config = self._first_config.replace(**self._wanted)
-        data = self._data if self._data is not None else _load(self.config)
-        self._trainings = (
-            Training.from_config(self.config, data, self._layers),
-            Training.from_config(self._twin(self.config), data),
+        config = self.config
+        data = await self._data_of(config)
+        trainings = (
+            Training.from_config(config, data, self._layers),
+            Training.from_config(self._twin(config), data, self._twin_layers),
         )
-        self._run, self._frame = self._run + 1, 0
-        self._seconds, self._timed_steps = 0.0, 0
+        history = History(trainings)
+        began = time.perf_counter()
+        signals = self._update(trainings, [None, None], look=True)  # so that a change shows at once
+        self._seconds, self._timed_steps = time.perf_counter() - began, 1
 
-    async def _train(self, steps):
-        """Make so many updates of both networks, in slices; a wish ends it early."""
-        if self._error or self._trainings is None:
+        if self._trainings and self._step >= GHOST_AFTER and self._trainings[0].config != config:
+            self._ghost = self._sides()[0]
+        self._trainings, self._history, self._signals = trainings, history, signals
+        self._changes, self._branched_at = [], None
+        self._run, self._frame = self._run + 1, 0
+
+    async def _data_of(self, config):
+        """The data of a configuration, in memory or loaded beside the loop, which goes on meanwhile."""
+        if self._data is not None and config.dataset == self._data_name:
+            return self._data
+        key = tuple(getattr(config, name) for name in DATA_FIELDS)
+        if key not in _loaded:
+            self._note = "Loading the data."
+            self._show_frame()
+            try:
+                has_threads = sys.platform != "emscripten"
+                data = await asyncio.to_thread(load_data, config) if has_threads else load_data(config)
+            finally:
+                self._note = ""
+            while len(_loaded) >= DATA_SETS_KEPT:
+                del _loaded[next(iter(_loaded))]
+            _loaded[key] = data
+        return _loaded[key]
+
+    async def _train(self, steps, until=inf):
+        """Make so many updates of both networks, in slices; a wish ends it early, as does the time `until`."""
+        if self._error or self._trainings is None or self._history is None:
             return
         slice_began = time.perf_counter()
-        for _ in range(steps):
+        for left in reversed(range(steps)):
             if self._is_done:
                 break
-            for training in self._trainings:
-                next(iter(training), None)
+            now = self._loop.time()
+            if now > until and left < steps - 1:
+                break
+            is_last = left == 0 or self._step + 1 == self._trainings[0].total_steps
+            look = now - self._looked > LOOK or (is_last and not self._is_playing)
+            self._update(self._trainings, self._signals, look)
+            self._history.note(self._step, self._trainings)
             self._timed_steps += 1
             if time.perf_counter() - slice_began > SLICE:
                 self._seconds += time.perf_counter() - slice_began
@@ -208,6 +337,64 @@ class Race:
             if self._restart or self._news.is_set():
                 break
         self._seconds += time.perf_counter() - slice_began
+
+    def _update(self, trainings, signals, look):
+        """One update of each network; `signals` takes what was seen where it was looked at."""
+        for i, training in enumerate(trainings):
+            with deadline(UPDATE):
+                if look:
+                    signals[i] = observe(training) or signals[i]
+                else:
+                    next(iter(training), None)
+        if look:
+            self._looked = self._loop.time()
+        return signals
+
+    async def _go_back(self, to):
+        """To just after update `to`, by way of the last state kept before it."""
+        if self._trainings is None or self._history is None:
+            return
+        to = max(1, self._step - 1 if to is None else to)
+        if to >= self._step:
+            return
+        self._error = self._details = ""
+        step, self._trainings = self._history.restore(before=to)
+        self._changes = [change for change in self._changes if change[0] < to]
+        if self._branched_at is not None and self._branched_at > step:
+            self._branched_at = None
+        for name in WHILE_IT_RUNS:
+            self._wanted[name] = getattr(self._trainings[0].config, name)
+        self._returns += 1
+        for left in reversed(range(to - step)):
+            self._update(self._trainings, self._signals, look=left == 0)
+            await asyncio.sleep(0)
+
+    def _change(self, changes):
+        """See `change`."""
+        if self._trainings is None or self._history is None:
+            return
+        changed = self._trainings[: 1 if self._branched_at is not None else 2]
+        configs = [training.config.replace(**changes) for training in changed]  # raises before it changes
+        for training, config in zip(changed, configs, strict=True):
+            training.config = config
+            for name, value in changes.items():
+                setattr(training, name, value)
+        said = [f"{WHILE_IT_RUNS[name]} {value:g}" for name, value in changes.items()]
+        self._changes = [c for c in self._changes if c[0] < self._step] + [(self._step, ", ".join(said))]
+        self._history.note(self._step, self._trainings, always=True)
+
+    def _branch(self):
+        """See `branch`."""
+        if self._trainings is None or self._history is None:
+            return
+        chosen, self._branched_at = self._trainings[0], self._step
+        self._trainings = (chosen, chosen.branch())
+        self._signals[1] = self._signals[0]
+        self._history.note(self._step, self._trainings, always=True)
+
+    @property
+    def _step(self):
+        return max(training.step for training in self._trainings) if self._trainings else 0
 
     @property
     def _is_done(self):
@@ -220,8 +407,10 @@ class Race:
 
     def _show_frame(self):
         """Show how things stand; where that fails, try to show why."""
+        began = self._loop.time()
         try:
             self._show(self._next_frame())
+            self._showing = min(self._loop.time() - began, BUSY / 2)
         except Exception as error:
             self._report(error)
             try:
@@ -232,14 +421,12 @@ class Race:
 
     def _next_frame(self):
         self._frame += 1
-        chosen, twin = (
-            (_side(self._trainings[0]), _side(self._trainings[1])) if self._trainings else (None, None)
-        )
+        chosen, twin = self._sides(measure=self._frame > 1) or (None, None)  # the first frame is in a hurry
         longest = max(self._trainings, key=lambda training: training.step) if self._trainings else None
         return Frame(
             run=self._run,
             number=self._frame,
-            step=longest.step if longest else 0,
+            step=self._step,
             total_steps=longest.total_steps if longest else 0,
             epoch=longest.epoch if longest else 0.0,
             steps_per_second=self._timed_steps / self._seconds if self._seconds else 0.0,
@@ -247,13 +434,23 @@ class Race:
             is_done=self._is_done,
             chosen=chosen,
             twin=twin,
+            ghost=self._ghost,
+            changes=tuple(self._changes),
+            branched_at=self._branched_at,
+            returns=self._returns,
+            note=self._note,
             error=self._error,
             details=self._details,
         )
 
-
-def _side(training: Training) -> Side:
-    return Side(training.config, training.loss, list(training.accuracies), training.diverged_at)
+    def _sides(self, measure=True):
+        own = tuple(self._layers or ()), tuple(self._twin_layers or ())
+        if self._branched_at is not None:
+            own = own[0], own[0]
+        return [
+            Side(t.config, t.loss, list(t.accuracies if measure else t.measured), t.diverged_at, signals, kinds)
+            for t, signals, kinds in zip(self._trainings or (), self._signals, own, strict=False)
+        ]
 
 
 def _in_words(error) -> str:
@@ -264,16 +461,10 @@ def _in_words(error) -> str:
         return str(error)
     theirs = [call for call in calls if call not in lab and "site-packages" not in call.filename]
     place = (theirs or calls)[-1]
-    return f"{type(error).__name__}: {error} (line {place.lineno} of {place.name}: {place.line})"
-
-
-def _load(config: Config):
-    """The data of a configuration; a slider that leaves the data alone doesn't load it again."""
-    data_alone = {name: getattr(config, name) for name in DATA_FIELDS}
-    return _load_once(Config(**data_alone, data_seed=config.stream_seed))
-
-
-_load_once = lru_cache(maxsize=4)(load_data)
+    where = f"(line {place.lineno} of {place.name}: {place.line})"
+    if isinstance(error, Overdue):
+        return f"An update {error} and was stopped; an endless loop? {where}"
+    return f"{type(error).__name__}: {error} {where}"
 
 
 @cache

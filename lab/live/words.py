@@ -4,7 +4,7 @@ from html import escape
 
 import numpy as np
 
-from lab.live.race import Frame, Side
+from lab.live.race import Frame, Side, differences
 from lab.train import Config
 
 NORMALIZATIONS = {
@@ -18,29 +18,113 @@ NORMALIZATIONS = {
 }
 DATASETS = {"digits": "digits", "cifar10": "CIFAR-10", "mnist": "MNIST", "glass": "glass"}
 ACTIVATIONS = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "sigmoid": "sigmoid", "tanh": "tanh"}
+OPTIMIZERS = {"sgd": "SGD", "momentum": "momentum", "rmsprop": "RMSProp", "adam": "Adam"}
+INITIALIZATIONS = {"normal": "normal", "he": "He", "xavier": "Xavier"}
+FIELDS = {  # of a configuration, where the name as it is written isn't the word
+    "reg": "L2",
+    "hidden_dims": "layers",
+    "num_groups": "groups",
+    "dataset": "data set",
+    "train_size": "training samples",
+    "dropout_keep_ratio": "dropout keep ratio",
+    "bn_momentum": "running momentum",
+}
+TABLES: dict[str, dict] = {
+    "normalization": NORMALIZATIONS | {None: "no normalization"},
+    "dataset": DATASETS,
+    "activation": ACTIVATIONS,
+    "optimizer": OPTIMIZERS,
+}
+VANISHED, EXPLODED = 1e-3, 1e3  # sizes of a unit in the last hidden layer that are worth a word
+MANY = 0.5  # share of silent units that is worth a word
+SAID_DIFFERENCES = 3  # that a name lists
 
 
-def name(config: Config) -> str:
-    """A network by its normalization."""
-    return "no normalization" if config.normalization is None else NORMALIZATIONS[config.normalization]
+def capital(text: str) -> str:
+    """The text with a capital letter at its start."""
+    return text[:1].upper() + text[1:]
 
 
-def setting(config: Config, dataset: str | None = None) -> str:
+def name(config: Config, own=()) -> str:
+    """A network by its normalization; own: kinds of layers that are somebody's own code."""
+    mine = [kind for kind in own if kind in (config.normalization or "").split("+")]
+    others = [kind for kind in own if kind not in mine]
+    said = "no normalization" if config.normalization is None else NORMALIZATIONS[config.normalization]
+    said = f"own {said}" if mine else said
+    return f"{said}, own {', '.join(others)}" if others else said
+
+
+def names(chosen: Side, twin: Side, is_branched=False) -> tuple[str, str]:
+    """The two networks, by what they differ in."""
+    first, second = name(chosen.config, chosen.own), name(twin.config, twin.own)
+    if is_branched:
+        return f"{first}, changed", f"{first}, unchanged"
+    others = [field for field in differences(chosen.config, twin.config) if field != "normalization"]
+    if not others:
+        return (first, second) if first != second else (first, f"{second}, its twin")
+    details = [
+        ", ".join(setting(side.config, field) for field in others[:SAID_DIFFERENCES])
+        for side in (chosen, twin)
+    ]
+    if first == second:
+        return details[0], details[1]
+    return f"{first}, {details[0]}", f"{second}, {details[1]}"
+
+
+def setting(config: Config, field: str) -> str:
+    """One field of a configuration: "weight scale 0.02", "SGD", "noise"."""
+    value = getattr(config, field)
+    if field in TABLES:
+        return TABLES[field].get(value, str(value))
+    if field == "noise":
+        return "noise" if value else "no noise"
+    if field == "hidden_dims":
+        return _layers(value)
+    word = FIELDS.get(field, field.replace("_", " "))
+    if isinstance(value, float):
+        return f"{word} {value:g}"
+    return f"{word} {'usual' if value is None else value}"
+
+
+def before(ghost: Side, chosen: Side) -> str:
+    """The run before, by what was changed since."""
+    changed = list(differences(chosen.config, ghost.config))[:SAID_DIFFERENCES]
+    return "before: " + (", ".join(setting(ghost.config, field) for field in changed) or "the same")
+
+
+def pinned(config: Config) -> str:
+    """A name for a run that is pinned."""
+    return f"{name(config)}, weight scale {config.weight_scale:g}, batch size {config.batch_size}"
+
+
+def figures(side: Side) -> str:
+    """What a run reached."""
+    reached = f"after {len(side.loss)} updates: loss {side.loss[-10:].mean():.3g}"
+    if not side.accuracies:
+        return reached
+    last = side.accuracies[-1]
+    return f"{reached}, {last.train:.0%} in training, {last.val:.0%} in validation"
+
+
+def summary(config: Config) -> str:
     """What both networks have in common: data, layers, optimizer."""
-    sizes = sorted(set(config.hidden_dims), reverse=True)
-    layers = (
-        f"{len(config.hidden_dims)}×{sizes[0]}" if len(sizes) == 1 else "-".join(map(str, config.hidden_dims))
-    )
-    optimizer = {"sgd": "SGD", "momentum": "momentum", "rmsprop": "RMSProp", "adam": "Adam"}[config.optimizer]
-    data = dataset or DATASETS.get(config.dataset, config.dataset)
-    network = f"{layers or 'no hidden layer'} {ACTIVATIONS[config.activation]}"
-    return f"{data} · {network} · {optimizer} {config.learning_rate:g}"
+    data = DATASETS.get(config.dataset, config.dataset)
+    network = f"{_layers(config.hidden_dims)} {ACTIVATIONS[config.activation]}"
+    return f"{data} · {network} · {OPTIMIZERS[config.optimizer]} {config.learning_rate:g}"
+
+
+def _layers(sizes) -> str:
+    if not sizes:
+        return "no hidden layer"
+    return f"{len(sizes)}×{sizes[0]}" if len(set(sizes)) == 1 else "-".join(map(str, sizes))
 
 
 def state(frame: Frame) -> str:
     """Where the run stands."""
     if frame.error:
         return "stopped"
+    if frame.note:
+        return "loading"
     if frame.is_done:
         return "finished"
     return "training" if frame.is_playing else "paused"
@@ -50,38 +134,74 @@ def sentence(frame: Frame) -> str:
     """What can be seen now."""
     if frame.error:
         return frame.error
+    if frame.note:
+        return frame.note
     if frame.chosen is None or frame.twin is None:
         return "Starting."
+    first, second = names(frame.chosen, frame.twin, frame.branched_at is not None)
     if frame.chosen.config == frame.twin.config and np.array_equal(frame.chosen.loss, frame.twin.loss):
-        return f"Both networks have {name(frame.chosen.config)}, and their curves lie on each other."
-    return f"{_result(frame.chosen, capital=True)}; {_result(frame.twin)}."
+        same = "" if frame.branched_at is None else " Change the learning rate or L2, and they part."
+        return f"{capital(first)}: both networks are the same, and their curves lie on each other.{same}"
+    return f"{capital(_result(frame.chosen, first))}. {capital(_result(frame.twin, second))}."
 
 
-def _result(side: Side, capital=False) -> str:
-    title = name(side.config)
-    title = title[0].upper() + title[1:] if capital else title
+def _result(side: Side, title: str) -> str:
     if side.diverged_at is not None:
         return f"{title}: diverged at update {side.diverged_at}, its loss isn't finite"
     if not len(side.loss):
         return f"{title}: not started"
-    recent = side.loss[-10:].mean()
     accuracy = f", validation accuracy {side.accuracies[-1].val:.0%}" if side.accuracies else ""
-    return f"{title}: loss {recent:.3g}{accuracy}"
+    said = remark(side)
+    return f"{title}: loss {side.loss[-10:].mean():.3g}{accuracy}" + (f"; {said}" if said else "")
+
+
+def remark(side: Side) -> str:
+    """The most striking thing about a network's layers, "" if all is well."""
+    signals = side.signals
+    if signals is None or not len(signals.sizes):
+        return ""
+    last = signals.sizes[-1, 1]
+    if signals.is_off.any():
+        return f"its batch norm is off in {_these_layers(1 + np.flatnonzero(signals.is_off))}"
+    if last < VANISHED:
+        return f"its activations vanish, to {last:.0e} in layer {len(signals.sizes)}"
+    if last > EXPLODED:
+        return f"its activations explode, to {last:.0e} in layer {len(signals.sizes)}"
+    worst = int(np.argmax(signals.silent))
+    if signals.silent[worst] >= MANY:
+        return f"{signals.silent[worst]:.0%} of its layer {worst + 1} is {signals.silent_word}"
+    return ""
+
+
+def _these_layers(numbers) -> str:
+    if len(numbers) == 1:
+        return f"layer {numbers[0]}"
+    if numbers[-1] - numbers[0] == len(numbers) - 1:
+        return f"layers {numbers[0]} to {numbers[-1]}"
+    return f"layers {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
 
 
 def status(frame: Frame) -> str:
-    """The status line as HTML; it also tells a test, or a script, which frame of which run it shows."""
+    """Where the run stands, as HTML; it also tells a test, or a script, which frame of which run is shown."""
     where = (
         f"update {frame.step} of {frame.total_steps} · epoch {frame.epoch:.1f} · "
         f"{frame.steps_per_second:.0f} updates/s · {state(frame)}"
     )
+    if frame.branched_at is not None:
+        where += f" · branched at update {frame.branched_at}"
+    where += "".join(f" · {said} from update {update}" for update, said in frame.changes[-2:])
+    return (
+        f'<div class="lab-status" data-run="{frame.run}" data-frame="{frame.number}" '
+        f'data-step="{frame.step}" data-state="{state(frame)}">{escape(where)}</div>'
+    )
+
+
+def spoken(frame: Frame, refused: str = "") -> str:
+    """The sentence as HTML, which screen readers read when it changes. refused: why an input wasn't taken."""
+    said = f'<span class="error">{escape(refused)}</span> ' if refused else ""
     if frame.error:
-        said = f'<div class="error">{escape(sentence(frame))}</div>'
+        said += f'<span class="error">{escape(sentence(frame))}</span>'
         said += f"<details><summary>more</summary><pre>{escape(frame.details)}</pre></details>"
     else:
-        said = escape(sentence(frame))
-    return (
-        f'<div class="lab-status" role="status" data-run="{frame.run}" data-frame="{frame.number}" '
-        f'data-step="{frame.step}" data-state="{state(frame)}">'
-        f'<div class="numbers">{where}</div>{said}</div>'
-    )
+        said += escape(sentence(frame))
+    return f'<div class="lab-sentence" role="status">{said}</div>'

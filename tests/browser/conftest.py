@@ -9,6 +9,7 @@ from tests.browser.jupyter import SCREEN, Notebook, Server, chromium
 
 
 def pytest_addoption(parser):
+    parser.addoption("--soak", metavar="SECONDS", type=float, default=30, help="how long the long run is")
     parser.addoption("--screenshots", metavar="DIR", type=Path, help="write pictures of the explorer here")
 
 

@@ -28,6 +28,12 @@ READY = """() => {
     return notebook?.sessionContext?.isReady && notebook.context.isReady && notebook.content?.activeCell;
 }"""
 NEEDS_DATA = "needs-cifar10"  # tag of a cell
+# The marks of a figure, and in each of them whose curve it is: the order of lab/live/panel.py.
+SOLID, CHOSEN, TWIN = (
+    ".svg-figure > g > g > g:nth-of-type(4)",
+    ".curve:nth-of-type(6)",
+    ".curve:nth-of-type(5)",
+)
 SCREEN = {"width": 1280, "height": 720}  # of a projector
 
 
@@ -217,24 +223,53 @@ class Notebook:
         return self.status[0]
 
     def curves(self):
-        """The paths of the two loss curves."""
-        figure = self.page.locator(".lab-explorer").first.locator(".bqplot").first
-        return figure.locator("path.line").evaluate_all("lines => lines.map(line => line.getAttribute('d'))")
+        """The paths of the loss of the chosen network and of its twin."""
+        panel = self.page.locator(".lab-explorer").first.locator(".lab-panel").first
+        return [panel.locator(f"{SOLID} {curve} path.line").get_attribute("d") for curve in (CHOSEN, TWIN)]
+
+    def wait_for_paths_other_than(self, path):
+        """Wait until the loss of the chosen network is drawn otherwise."""
+        self.page.wait_for_function(
+            "([curve, path]) => document.querySelector(curve).getAttribute('d') !== path",
+            arg=[f".lab-panel {SOLID} {CHOSEN} path.line", path],
+        )
+
+    def heap(self):
+        """Bytes that the page's scripts hold, once the garbage is gone."""
+        session = self.page.context.new_cdp_session(self.page)
+        session.send("HeapProfiler.collectGarbage")
+        used = session.send("Runtime.getHeapUsage")["usedSize"]
+        session.detach()
+        return used
 
     def button(self, name):
         return self.page.locator(".lab-explorer button", has_text=name).first
 
+    def control(self, name):
+        """What belongs to the control of this field of the configuration."""
+        return self.page.locator(f".lab-explorer .lab-control-{name}").first
+
+    def speed(self):
+        """Focus the handle of the slider for updates per frame."""
+        self.page.locator(".lab-head .noUi-handle").first.focus()
+
+    def open_fold(self, name):
+        """Show what lies behind the fold whose label begins so."""
+        self.page.locator(".lab-explorer .lab-folder", has_text=f"▸ {name}").first.click()
+
     def slider(self, name):
-        """Focus the handle of the slider with this name: now arrow keys move it."""
-        self._row(name).locator(".noUi-handle").focus()
+        """Focus the handle of the slider of this field: now arrow keys move it."""
+        self.control(name).locator(".noUi-handle").focus()
 
-    def readout(self, name):
-        """What stands beside the slider."""
-        return self._row(name).locator(".widget-readout").inner_text().strip()
+    def number(self, name):
+        """What stands in the number field beside the slider."""
+        return self.control(name).locator("input[type=text]").input_value()
 
-    def _row(self, name):
-        rows = self.page.locator(".lab-explorer .widget-inline-hbox:has(.noUi-handle)", has_text=name)
-        return rows.first
+    def type(self, name, text):
+        """Type into a number field, and press Enter."""
+        field = self.control(name).locator("input[type=text]")
+        field.fill(text)
+        field.press("Enter")
 
     def close(self):
         self.page.close()

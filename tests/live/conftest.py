@@ -9,6 +9,7 @@ from lab.live import race
 @pytest.fixture(autouse=True)
 def short_frames(monkeypatch):
     monkeypatch.setattr(race, "FRAME", 0.005)
+    monkeypatch.setattr(race, "BUSY", 60)  # so that each frame has all its updates on a slow machine too
 
 
 @pytest.fixture(autouse=True)

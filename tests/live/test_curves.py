@@ -1,10 +1,11 @@
-"""Curves as a plot wants them: finite, few points, and axes that grow by decades."""
+"""Curves as a plot wants them: finite, few points, and axes that grow by steps."""
 
 import json
 
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
+import pytest
 from hypothesis.extra.numpy import arrays
 
 from lab.live import curves
@@ -45,54 +46,98 @@ def test_thinning_leaves_out_what_is_not_finite():
     np.testing.assert_array_equal(y, [1, 3])
 
 
-@hypothesis.given(st.lists(finite, min_size=1, max_size=3), st.sampled_from([None, 0.01]))
-def test_stacked_repeats_the_last_point(losses, low):
-    """One array for all curves: each begins with its own points and rests at its last one."""
-    thin = [curves.thinned(loss) for loss in losses]
-    both = curves.stacked(thin, low)
-    assert both.shape == (2, len(losses), max([2, *map(len, losses)]))
-    for i, (x, y) in enumerate(thin):
-        shown = y if low is None else np.maximum(y, low)
-        np.testing.assert_array_equal(both[0, i, : len(x)], x)
-        np.testing.assert_array_equal(both[1, i, : len(y)], shown)
-        if len(x):
-            assert (both[0, i, len(x) :] == x[-1]).all()
-            assert (both[1, i, len(y) :] == shown[-1]).all()
-    if low is not None:
-        assert (both[1] >= low).all()  # a logarithmic axis has no place below it
+# --- exponents, bands, and one array for all ----------------------------------------------------------
+
+
+def test_exponents_of_powers_of_ten():
+    values = np.array([1e-6, 0.01, 1.0, 1e9])
+    np.testing.assert_allclose(curves.exponents(values), [-6, -2, 0, 9], atol=1e-12)
+    np.testing.assert_allclose(curves.exponents(values, (-3, 1)), [-3, -2, 0, 1], atol=1e-12)
 
 
 @hypothesis.given(anything)
-def test_decades_enclose_what_an_axis_can_show(values):
-    first, last = curves.decades(values, -2, 1)
-    assert curves.LIMITS[0] <= first <= -2
-    assert 1 <= last <= curves.LIMITS[1]
-    shown = values[np.isfinite(values) & (values > 10.0 ** curves.LIMITS[0]) & (values < 1e9)]
-    assert (shown >= 10.0**first * (1 - 1e-8)).all()
-    assert (shown <= 10.0**last * (1 + 1e-8)).all()
+def test_exponents_lie_within_what_an_axis_shows(values):
+    """What has vanished lies at the lower end and what has exploded at the upper one; NaN stays NaN."""
+    y = curves.exponents(values)
+    low, high = curves.LIMITS
+    np.testing.assert_array_equal(np.isnan(y), np.isnan(values))
+    assert ((y >= low) & (y <= high) | np.isnan(y)).all()
+    assert (y[values <= 0] == low).all()
+    assert (y[values == np.inf] == high).all()
 
 
-def test_decades_grow_by_steps():
-    """Within the decades nothing moves; a value on a power of ten needs no further one."""
-    assert curves.decades(np.array([0.01, 0.5, 10.0]), -2, 1) == (-2, 1)
-    assert curves.decades(np.array([0.009, 10.1]), -2, 1) == (-3, 2)
-    assert curves.decades(np.zeros(0), -2, 1) == (-2, 1)
-    assert curves.decades(np.array([1e-300, 1e300]), -2, 1) == curves.LIMITS
+def test_band_is_one_closed_outline():
+    """Above from left to right, below back again, and to where it began."""
+    x, y = curves.band(np.array([1.0, 2.0, 3.0]), np.array([-1.0, -2.0, -3.0]), np.array([4.0, 5.0, 6.0]))
+    np.testing.assert_array_equal(x, [1, 2, 3, 3, 2, 1, 1])
+    np.testing.assert_array_equal(y, [4, 5, 6, -3, -2, -1, 4])
 
 
-@hypothesis.given(st.integers(-6, 0), st.integers(1, 9))
+@hypothesis.given(st.lists(finite, min_size=1, max_size=6), st.floats(-9, 9))
+def test_stacked_repeats_the_last_point(losses, rest):
+    """One array for all curves: each begins with its own points and rests at its last one."""
+    thin = [curves.thinned(loss) for loss in losses]
+    both = curves.stacked(thin, rest)
+    assert both.shape == (2, len(losses), max([2, *map(len, losses)]))
+    for i, (x, y) in enumerate(thin):
+        np.testing.assert_array_equal(both[0, i, : len(x)], x)
+        np.testing.assert_array_equal(both[1, i, : len(y)], y)
+        assert (both[0, i, len(x) :] == (x[-1] if len(x) else 0)).all()
+        assert (both[1, i, len(y) :] == (y[-1] if len(y) else rest)).all()
+
+
+# --- axes -----------------------------------------------------------------------------------------------
+
+
+@hypothesis.given(anything)
+def test_whole_span_encloses_all_values(values):
+    first, last = curves.whole_span(values, -2, 1)
+    shown = values[np.isfinite(values)]
+    assert ((shown >= first) & (shown <= last)).all()
+    assert first <= -2
+    assert last >= 1
+    assert (first, last) == (round(first), round(last))
+
+
+def test_whole_span_grows_by_steps():
+    """Within the span nothing moves; a value on its edge needs no further step."""
+    assert curves.whole_span(np.array([-2.0, 0.3, 1.0]), -2, 1) == (-2, 1)
+    assert curves.whole_span(np.array([-2.1, 1.1]), -2, 1) == (-3, 2)
+    assert curves.whole_span(np.zeros(0), -2, 1) == (-2, 1)
+    assert curves.whole_span(np.array([np.nan, np.inf, -np.inf]), -2, 1) == (-2, 1)
+
+
+@hypothesis.given(
+    arrays(float, st.integers(0, 20), elements=st.floats(-1e300, 1e300)), st.sampled_from([0.1, 1, 2.5])
+)
+def test_round_span_encloses_all_values(values, last):
+    low, high = curves.round_span(values, 0, last)
+    assert low == 0
+    assert high >= max([last, *values])
+    assert high <= 2.6 * max([last, *values])  # the largest step is from 2 to 5
+
+
+@pytest.mark.parametrize(
+    ("value", "last"), [(2.5, 2.5), (2.6, 5), (5.1, 12.5), (12.6, 25), (26, 50), (0, 2.5), (np.inf, 2.5)]
+)
+def test_round_span_grows_by_steps(value, last):
+    assert curves.round_span(np.array([value]), 0, 2.5) == (0, last)
+
+
+@hypothesis.given(st.integers(-9, 0), st.integers(1, 9))
 def test_decade_ticks_do_not_crowd(first, last):
-    """At most nine ticks, each an exact power of ten, with a label where the number is long."""
-    labels, values = curves.decade_ticks(first, last)
-    assert 2 <= len(values) <= 9
-    assert values[0] == float(f"1e{first}")
-    assert {float(key) for key in labels} == {v for v in values if not 1e-4 < v < 1e4}
-    for key, label in labels.items():
-        assert len(label) <= 4
-        exact = json.loads(key)
-        assert key == (f"{exact:.0f}" if exact >= 1 else f"{exact:.6f}".rstrip("0"))
+    """At most six ticks at whole exponents, each with a short label under the key that JavaScript writes."""
+    labels, values = curves.decade_ticks(float(first), float(last))
+    assert 2 <= len(values) <= 6
+    assert values[0] == first
+    assert values[-1] <= last
+    assert len(set(np.diff(values))) == 1
+    assert list(labels) == [json.dumps(int(value)) for value in values]
+    assert all(len(label) <= 5 for label in labels.values())
 
 
 def test_decade_ticks_as_they_are_read():
-    assert curves.decade_ticks(-4, 1)[0] == {"0.0001": "10⁻⁴"}
-    assert curves.decade_ticks(-2, 5)[0] == {"10000": "10⁴", "100000": "10⁵"}
+    assert curves.decade_ticks(-2, 1)[0] == {"-2": "0.01", "-1": "0.1", "0": "1", "1": "10"}
+    assert curves.decade_ticks(-6, 9)[0] == {
+        "-6": "10⁻⁶", "-3": "0.001", "0": "1", "3": "1000", "6": "10⁶", "9": "10⁹",
+    }  # fmt: skip

@@ -12,7 +12,18 @@ from lab.data import DataError
 from lab.live.race import Race
 from lab.nn import batchnorm_backward, batchnorm_forward
 from lab.train import Training
-from tests.live.stage import CONFIG, Screen, frames_pass, live, paused, slow_relu, small_data, start, until
+from tests.live.stage import (
+    CONFIG,
+    PATIENCE,
+    Screen,
+    frames_pass,
+    live,
+    paused,
+    slow_relu,
+    small_data,
+    start,
+    until,
+)
 
 # --- frames and runs -------------------------------------------------------------------------------
 
@@ -69,9 +80,10 @@ async def test_data_set_is_the_one_of_train():
     expected = Training.from_config(config)
     next(iter(expected))
     _, screen = start(config, data=None, speed=1)
-    await until(lambda: screen)
-    assert screen[0].total_steps == expected.total_steps
-    np.testing.assert_array_equal(screen[0].chosen.loss, expected.loss)
+    await until(lambda: screen and screen.last.run == 1)
+    first = next(frame for frame in screen if frame.run == 1)
+    assert first.total_steps == expected.total_steps
+    np.testing.assert_array_equal(first.chosen.loss, expected.loss)
 
 
 @live
@@ -242,6 +254,246 @@ async def test_speed_is_updates_from_frame_to_frame():
     steps = [frame.step for frame in screen]
     assert steps[:3] == [1, 2, 3]
     assert steps[-1] - steps[-2] == 20
+
+
+# --- twins and ghosts ---------------------------------------------------------------------------------
+
+
+def negated(x, gamma, beta, bn_param):
+    out, cache = batchnorm_forward(x, gamma, beta, bn_param)
+    return -out, cache
+
+
+WRONG = {"batchnorm": (negated, batchnorm_backward)}
+
+
+@live
+async def test_twin_of_own_pairs_is_the_right_one():
+    """Own code runs against the lab's, with the same settings."""
+    race, screen = start(layers=WRONG)
+    await until(lambda: screen)
+    assert (screen.last.chosen.own, screen.last.twin.own) == (("batchnorm",), ())
+    assert screen.last.chosen.config == screen.last.twin.config
+    assert (screen.last.chosen.loss != screen.last.twin.loss).all()
+    race.stop()
+
+
+@live
+async def test_twin_of_other_pairs():
+    """A mapping as twin is the same network with these pairs."""
+    race, screen = start(twin=WRONG)
+    await until(lambda: screen)
+    assert (screen.last.chosen.own, screen.last.twin.own) == ((), ("batchnorm",))
+    assert screen.last.chosen.config == screen.last.twin.config
+    assert (screen.last.chosen.loss != screen.last.twin.loss).all()
+    race.stop()
+
+
+@live
+async def test_twin_as_a_configuration_keeps_its_differences():
+    """What a twin differs in stays; all else follows the chosen network."""
+    race, screen = await paused(twin=CONFIG.replace(batch_size=25, normalization="layernorm"))
+    race.choose(weight_scale=0.07, batch_size=5)
+    await until(lambda: screen.last.run == 2)
+    expected = CONFIG.replace(weight_scale=0.07, batch_size=25, normalization="layernorm")
+    assert screen.last.twin.config == expected
+    assert screen.last.chosen.config == CONFIG.replace(weight_scale=0.07, batch_size=5)
+
+
+@live
+async def test_another_race():
+    """A new pair of configurations takes the place of the old one, changes included."""
+    race, screen = await paused()
+    race.choose(weight_scale=0.07)
+    await until(lambda: screen.last.run == 2)
+    race.race(CONFIG.replace(normalization="groupnorm", num_groups=2), CONFIG.replace(epochs=7))
+    await until(lambda: screen.last.run == 3)
+    assert screen.last.chosen.config == CONFIG.replace(normalization="groupnorm", num_groups=2)
+    assert screen.last.twin.config == CONFIG.replace(epochs=7, num_groups=2).replace(
+        normalization="batchnorm", num_groups=5
+    )
+
+
+@live
+async def test_run_before_stays_as_a_ghost():
+    """The run before stays with its curve, but one of a few updates, as of a drag, doesn't replace it."""
+    race, screen = start(speed=5)
+    await until(lambda: screen and screen.last.step > 20)
+    assert screen.last.ghost is None
+    race.choose(weight_scale=0.07)
+    await until(lambda: screen.last.run == 2)
+    first = next(frame for frame in reversed(screen) if frame.run == 1)
+    np.testing.assert_array_equal(screen.last.ghost.loss, first.chosen.loss)
+    assert screen.last.ghost.config == CONFIG
+    race.pause()
+    race.choose(weight_scale=0.08)
+    await until(lambda: screen.last.run == 3)
+    short = screen.last.ghost
+    race.choose(weight_scale=0.09)
+    await until(lambda: screen.last.run == 4)
+    assert screen.last.ghost.config == short.config
+
+
+@live
+async def test_reset_leaves_no_ghost_of_itself():
+    race, screen = start(speed=5)
+    await until(lambda: screen and screen.last.step > 20)
+    race.reset()
+    await until(lambda: screen.last.run == 2)
+    assert screen.last.ghost is None
+
+
+@live
+async def test_signals_of_both_networks():
+    """The first update is observed, while playing some, and each one that is made by hand."""
+    race, screen = await paused()
+    assert screen.last.chosen.signals.sizes.shape == (2, 3)
+    assert screen.last.twin.signals.gradient_norms.shape == (3,)
+    before = screen.last.chosen.signals
+    race.step()
+    await until(lambda: screen.last.chosen.signals is not before)
+    assert screen.last.step == screen[0].step + (screen.last.step - screen[0].step)
+
+
+# --- changing, branching and going back while it runs -----------------------------------------------------
+
+
+def expected_losses(config, steps, changes=()):
+    """What the one loop trains; changes: {update: {name: value}}, made just after this update."""
+    training = Training.from_config(config, small_data())
+    for _ in range(steps):
+        next(iter(training))
+        for name, value in dict(changes).get(training.step, {}).items():
+            setattr(training, name, value)
+    return training.loss
+
+
+@live
+async def test_change_while_it_runs():
+    """Learning rate and L2 change without a new run, of both networks, and are remembered."""
+    race, screen = await paused()
+    at = screen.last.step
+    race.change(learning_rate=0.05, reg=0.3)
+    for _ in range(5):
+        race.step()
+    await until(lambda: screen.last.step == at + 5)
+    changes = {at: {"learning_rate": 0.05, "reg": 0.3}}
+    last = screen.last
+    assert last.run == 1
+    np.testing.assert_array_equal(last.chosen.loss, expected_losses(CONFIG, at + 5, changes))
+    plain = CONFIG.replace(normalization=None)
+    np.testing.assert_array_equal(last.twin.loss, expected_losses(plain, at + 5, changes))
+    assert last.changes == ((at, "learning rate 0.05, L2 0.3"),)
+    assert last.chosen.config == CONFIG.replace(learning_rate=0.05, reg=0.3)
+    race.choose(batch_size=25)
+    await until(lambda: screen.last.run == 2)
+    assert screen.last.chosen.config == CONFIG.replace(learning_rate=0.05, reg=0.3, batch_size=25)
+    assert screen.last.changes == ()
+
+
+@live
+async def test_change_that_cannot_be():
+    race, screen = await paused()
+    with pytest.raises(TypeError, match="only learning_rate, reg can change"):
+        race.change(batch_size=3)
+    race.change(learning_rate=-1.0)
+    await until(lambda: screen.last.error)
+    assert screen.last.error.startswith("learning_rate must be")
+    race.choose(learning_rate=0.01)
+    await until(lambda: screen.last.run == 2 and not screen.last.error)
+
+
+@live
+async def test_back_is_bit_equal():
+    """Going back replays to the very same losses and weights, wherever states were kept."""
+    race, screen = start(CONFIG.replace(epochs=1000), speed=40)
+    await until(lambda: screen and screen.last.step > 700)
+    race.back(to=437)
+    await until(lambda: screen.last.step == 437)
+    assert (screen.last.is_playing, screen.last.returns, screen.last.run) == (False, 1, 1)
+    race.step()
+    await until(lambda: screen.last.step == 438)
+    np.testing.assert_array_equal(screen.last.chosen.loss, expected_losses(CONFIG, 438))
+    race.back()
+    await until(lambda: screen.last.step == 437)
+    race.back(to=-3)
+    await until(lambda: screen.last.step == 1)
+    race.back()
+    await frames_pass()
+    assert screen.last.step == 1
+
+
+@live
+async def test_back_over_a_change_takes_it_back():
+    race, screen = await paused()
+    for _ in range(14):
+        race.step()
+    await until(lambda: screen.last.step >= 15)
+    at = screen.last.step
+    race.change(learning_rate=0.05)
+    for _ in range(3):
+        race.step()
+    await until(lambda: screen.last.step == at + 3)
+    race.back(to=at + 1)  # the change stands before it
+    await until(lambda: screen.last.step == at + 1)
+    changes = {at: {"learning_rate": 0.05}}
+    np.testing.assert_array_equal(screen.last.chosen.loss, expected_losses(CONFIG, at + 1, changes))
+    assert len(screen.last.changes) == 1
+    race.back(to=at)
+    await until(lambda: screen.last.step == at)
+    assert screen.last.changes == ()
+    assert screen.last.chosen.config == CONFIG == race.config
+    race.step()
+    await until(lambda: screen.last.step == at + 1)
+    np.testing.assert_array_equal(screen.last.chosen.loss, expected_losses(CONFIG, at + 1))
+
+
+@live
+async def test_branch():
+    """The twin becomes the run as it was; what is changed then is changed in the chosen network alone."""
+    race, screen = await paused()
+    at = screen.last.step
+    race.branch()
+    await until(lambda: screen.last.branched_at == at)
+    race.change(learning_rate=0.05)
+    for _ in range(4):
+        race.step()
+    await until(lambda: screen.last.step == at + 4)
+    np.testing.assert_array_equal(screen.last.twin.loss, expected_losses(CONFIG, at + 4))
+    changed = expected_losses(CONFIG, at + 4, {at: {"learning_rate": 0.05}})
+    np.testing.assert_array_equal(screen.last.chosen.loss, changed)
+    race.reset()
+    await until(lambda: screen.last.run == 2)
+    assert screen.last.branched_at is None
+    assert screen.last.twin.config.normalization is None
+
+
+@live
+async def test_back_before_a_branch_brings_the_twin_back():
+    race, screen = await paused()
+    for _ in range(5):
+        race.step()
+    await until(lambda: screen.last.step >= 6)
+    at = screen.last.step
+    race.branch()
+    race.step()
+    await until(lambda: screen.last.branched_at == at and screen.last.step == at + 1)
+    race.back(to=at - 1)
+    await until(lambda: screen.last.step == at - 1)
+    assert screen.last.branched_at is None
+    plain = expected_losses(CONFIG.replace(normalization=None), at - 1)
+    np.testing.assert_array_equal(screen.last.twin.loss, plain)
+
+
+@live
+async def test_frames_go_before_updates(monkeypatch):
+    """However many updates a frame should have, it ends when its time is over."""
+    monkeypatch.setattr("lab.live.race.BUSY", 0.02)
+    race, screen = start(CONFIG.replace(epochs=1_000_000), layers=slow_relu(), speed=1_000_000)
+    await until(lambda: len(screen) >= 5)
+    steps = [frame.step for frame in screen]
+    assert all(1 <= after - before <= 10 for before, after in pairwise(steps))
+    race.stop()
 
 
 # --- pitfalls: threads, and the kernel's time ---------------------------------------------------------
@@ -435,7 +687,7 @@ async def test_own_pair_that_crashes_shows_its_line(mistake, said):
     assert screen.last.details.startswith("Traceback")
     assert not screen.last.is_playing
     race.choose(normalization="layernorm")
-    await until(lambda: screen.last.run == 2 and screen.last.step > 5)
+    await until(lambda: screen.last.run == 1 and screen.last.step > 5)
     assert screen.last.error == ""
 
 
@@ -461,13 +713,69 @@ async def test_own_pair_that_crashes_later_keeps_its_curves():
 
 
 @live
+async def test_endless_loop_is_stopped(monkeypatch):
+    """An update that never ends is stopped at its line; the controls go on to work."""
+    monkeypatch.setattr("lab.live.race.UPDATE", 0.2)
+
+    def endless(out):
+        while True:
+            out = out + 1
+
+    race, screen = start(layers=own_pair(endless))
+    await until(lambda: screen and screen.last.error)
+    assert screen.last.error.startswith(
+        "An update took longer than 0.2 seconds and was stopped; an endless loop? (line "
+    )
+    assert "of endless: " in screen.last.error
+    race.choose(normalization="layernorm")
+    await until(lambda: screen.last.run == 1 and screen.last.step > 5)
+
+
+@live
+async def test_own_pair_that_fails_at_once_leaves_the_last_run():
+    """A pair that worked in one setting and crashes in the next: the old curves stay."""
+
+    def not_of_five(out):
+        return out.no_such_thing if len(out) == 5 else out
+
+    race, screen = start(layers=own_pair(not_of_five), speed=5)
+    await until(lambda: screen and screen.last.step > 20)
+    race.choose(batch_size=5)
+    await until(lambda: screen.last.error)
+    assert (screen.last.run, screen.last.chosen.config) == (1, CONFIG)
+    assert len(screen.last.chosen.loss) > 20
+
+
+@live
+async def test_controls_live_while_data_loads(monkeypatch):
+    """Loading goes on beside the loop."""
+    go = threading.Event()
+
+    def load(*_, **__):
+        assert go.wait(PATIENCE)
+        raise DataError("no such data")
+
+    monkeypatch.setattr("lab.train.loop.load", load)
+    race, screen = start()
+    await until(lambda: screen)
+    race.choose(dataset="mnist", seed=321)
+    await until(lambda: screen.last.note)
+    await frames_pass()  # the loop isn't held
+    go.set()
+    await until(lambda: screen.last.error)
+    assert (screen.last.error, screen.last.run) == ("no such data", 1)
+
+
+@live
 async def test_missing_data_is_said_in_words(monkeypatch):
     def load(*_, **__):
         raise DataError("there is no network, and the folder of LAB_DATA has no CIFAR-10")
 
     monkeypatch.setattr("lab.train.loop.load", load)
     _, screen = start(CONFIG.replace(dataset="cifar10", seed=123), data=None)
-    await until(lambda: screen)
+    await until(lambda: screen and screen.last.error)
+    assert screen[0].note == "Loading the data."
+    assert screen.last.note == ""
     assert screen.last.error == "there is no network, and the folder of LAB_DATA has no CIFAR-10"
 
 

@@ -1,0 +1,191 @@
+"""One figure of the explorer: a view that can be chosen, its key, and the same few marks for all views.
+
+A mark holds all curves of one kind in one two-dimensional array, so drawing it is one message.
+"""
+
+from html import escape
+
+import bqplot
+import ipywidgets as widgets
+import numpy as np
+
+from lab.live import curves
+from lab.live.views import VIEWS
+
+# Whose curve it is decides its colour, whatever came first; later ones lie on top. The style sheet has the
+# same order, and the colours of the dark theme.
+COLOURS = {
+    "ghost": "#8A8A8A", "pinned1": "#009E73", "pinned2": "#CC79A7", "pinned3": "#000000",
+    "twin": "#D55E00", "chosen": "#0072B2",
+}  # fmt: skip
+DASHES = {"band": "solid", "guide": "dotted", "dashed": "dashed", "solid": "solid"}
+WITH_BANDS = ("twin", "chosen")  # more than two areas can't be told apart
+HEIGHT, PRESENTED_HEIGHT = 180, 350  # pixels
+MARGIN = {"top": 8, "bottom": 42, "left": 66, "right": 18}
+PRESENTED_MARGIN = {"top": 14, "bottom": 74, "left": 108, "right": 28}
+CROSSES = "batch norm is off (its variance is under 10 eps)"
+
+
+class Panel:
+    """A figure that shows one of `views`, names of VIEWS; `changed()` is called when another is chosen."""
+
+    marks = ("solid", "band", "dashed", "guide", "cross")
+
+    def __init__(self, views, view, changed):
+        self._x, self._y = bqplot.LinearScale(min=0.0, max=1.0), bqplot.LinearScale(min=0.0, max=1.0)
+        self._x_axis = bqplot.Axis(scale=self._x, grid_lines="none", tick_format="~r")
+        self._y_axis = bqplot.Axis(scale=self._y, side="left")
+        scales = {"x": self._x, "y": self._y}
+        self._lines = {
+            name: bqplot.Lines(
+                x=np.zeros((2, 2)), y=np.zeros((2, 2)), scales=scales, colors=list(COLOURS.values()),
+                line_style=dashes, stroke_width=0 if name == "band" else 3,
+                fill="inside" if name == "band" else "none", fill_opacities=[0.2] * len(COLOURS),
+            )
+            for name, dashes in DASHES.items()
+        }  # fmt: skip
+        self._crosses = bqplot.Scatter(
+            x=np.zeros(0), y=np.zeros(0), scales=scales, marker="cross", default_size=150, colors=["#CC79A7"]
+        )
+        self._figure = bqplot.Figure(
+            marks=[*self._lines.values(), self._crosses], axes=[self._x_axis, self._y_axis],
+            animation_duration=0, padding_x=0, padding_y=0.03,
+            layout=widgets.Layout(width="100%", min_width="0"),
+        )  # fmt: skip
+        self.choice = widgets.Dropdown(
+            options=[(VIEWS[name].title, name) for name in views], value=view,
+            tooltip="what this figure shows", layout=widgets.Layout(width="auto"),
+        )  # fmt: skip
+        self._layer = widgets.BoundedIntText(
+            value=1, min=1, max=100, tooltip="which hidden layer", layout=widgets.Layout(width="60px")
+        )
+        self._key, self._words = widgets.HTML(), widgets.HTML()
+        self._words.add_class("lab-hidden")
+        head = widgets.Box([self.choice, self._layer, self._key])
+        head.add_class("lab-panel-head")
+        self.box = widgets.VBox([head, self._figure, self._words])
+        self.box.add_class("lab-panel")
+        self.present(False)
+        for control in (self.choice, self._layer):
+            control.observe(lambda _: changed(), "value")
+
+    @property
+    def view(self):
+        """The view that is chosen."""
+        return VIEWS[self.choice.value]
+
+    def present(self, large):
+        """Take the size for a room, or for a desk."""
+        self._figure.fig_margin = PRESENTED_MARGIN if large else MARGIN
+        self._figure.layout.height = f"{PRESENTED_HEIGHT if large else HEIGHT}px"
+        self._x_axis.label_offset, self._y_axis.label_offset = ("48px", "78px") if large else ("30px", "50px")
+
+    @property
+    def state(self):
+        """What is chosen: view and layer."""
+        return self.choice.value, self._layer.value
+
+    def draw(self, mark, sides, frame):
+        """Draw a mark of the view; sides: {role: Side}. One message, and more where an axis changes."""
+        view = self.view
+        if mark == "guide":
+            return self._draw(mark, self._guides(view, frame))
+        curve = view.marks.get(mark)
+        of_role = {
+            role: curve(side, self._layer.value)
+            for role, side in sides.items()
+            if curve and (mark != "band" or role in WITH_BANDS)
+        }
+        if mark == "cross":
+            points = [of_role[role] for role in WITH_BANDS if role in of_role] or [curves.NOTHING]
+            x, y = np.concatenate(points, axis=1)
+            if len(x) or len(self._crosses.x):
+                with self._crosses.hold_sync():
+                    self._crosses.x, self._crosses.y = x, y
+            return None
+        if mark == "solid":
+            self._fit(view, of_role, sides, frame)
+        return self._draw(mark, [of_role.get(role, curves.NOTHING) for role in COLOURS])
+
+    def tell(self, names, sides, frame):
+        """The key, and what can be seen in words; a message each where something has changed."""
+        view = self.view
+        self._layer.layout.display = "" if view.x == "values" else "none"
+        key = "".join(
+            f'<span class="lab-key {role}"><i class="solid"></i>{escape(names[role])}</span>'
+            for role in COLOURS
+            if role in sides and role not in WITH_BANDS and self.choice.value.startswith("loss")
+        )
+        key += "".join(
+            f'<span class="lab-key"><i class="{style}"></i>{escape(said)}</span>' for style, said in view.keys
+        )
+        if len(self._crosses.x):
+            key += f'<span class="lab-key"><b>✚</b> {CROSSES}</span>'
+        self._key.value = key
+        seen = [
+            f"{names[role]}: {said}" for role, side in sides.items()
+            if (said := view.words(side, self._layer.value))
+        ]  # fmt: skip
+        self._words.value = f"<p>{escape(view.title)}. {escape('; '.join(seen))}.</p>"
+
+    def _draw(self, mark, of_role):
+        both = curves.stacked(of_role, self._y.min)
+        with self._lines[mark].hold_sync():
+            self._lines[mark].x, self._lines[mark].y = both
+
+    def _guides(self, view, frame):
+        """The horizontal line of the view, and a vertical one wherever something was changed on the way."""
+        lines = []
+        if view.guide is not None:
+            lines.append((np.array([-1e6, 1e6]), np.full(2, float(view.guide))))
+        if view.x == "updates":
+            moments = [update for update, _ in frame.changes]
+            if frame.branched_at is not None:
+                moments.append(frame.branched_at)
+            lines += [(np.full(2, float(m)), np.array([-1e3, 1e3])) for m in moments[-len(COLOURS) :]]
+        return [*lines, *[curves.NOTHING] * (len(COLOURS) - len(lines))]
+
+    def _fit(self, view, of_role, sides, frame):
+        """Axes for what is drawn; what stays as it is costs no message."""
+        x, y = np.concatenate([*of_role.values(), curves.NOTHING], axis=1)
+        depth = max((len(side.config.hidden_dims) for side in sides.values()), default=1)
+        first, last = {
+            "updates": (0, frame.total_steps),
+            "epochs": (0, max((side.config.epochs for side in sides.values()), default=1)),
+            "layers": (0.5, depth + 0.5),
+            "matrices": (0.5, depth + 1.5),
+            "values": _around(x),
+        }[view.x]
+        if (self._x.min, self._x.max) != (first, last) or self._x_axis.label != X_LABELS[view.x]:
+            with self._x.hold_sync():
+                self._x.min, self._x.max = float(first), float(last)
+            with self._x_axis.hold_sync():
+                self._x_axis.label = X_LABELS[view.x]
+                is_whole = view.x in ("layers", "matrices")
+                self._x_axis.tick_values = (
+                    np.arange(1, last, 1 + int(last) // 11) if is_whole else np.linspace(first, last, 5)
+                )
+        low, high = view.fit(y, *view.span)
+        if (self._y.min, self._y.max) != (low, high) or self._y_axis.label != view.y_label:
+            with self._y.hold_sync():
+                self._y.min, self._y.max = low, high
+            labels, ticks = {}, np.linspace(low, high, 6)
+            if view.fit is curves.whole_span:
+                labels, ticks = curves.decade_ticks(low, high)
+            with self._y_axis.hold_sync():
+                self._y_axis.label = view.y_label
+                self._y_axis.tick_labels = labels if view.is_log else {}
+                self._y_axis.tick_format = view.tick_format
+            self._y_axis.tick_values = ticks  # last: bqplot writes the ticks with the format that it has
+
+
+X_LABELS = {
+    "updates": "updates", "epochs": "epochs", "layers": "hidden layer", "matrices": "weights of layer",
+    "values": "input of the activation function",
+}  # fmt: skip
+
+
+def _around(x):
+    """A range around zero for these values, that grows by steps."""
+    _, last = curves.round_span(np.abs(x), 0, 1)
+    return -last, last

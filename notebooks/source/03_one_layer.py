@@ -1,0 +1,44 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # One layer by hand
+#
+# Before the networks, one layer: five samples with three features each, normalized before your eyes.
+#
+# **Predict first.** You drag one point upwards. In batch norm, which outputs move: those of the same
+# feature, or those of the same sample? By how much does the point itself move in the output: as far as
+# before, less, or more?
+
+# %%
+from lab.live import BackwardGraph, LayerByHand
+
+LayerByHand()
+
+# %% [markdown]
+# Every move of one sample moves the outputs of all others: they share a mean and a variance. That is why the
+# gradient of batch norm is more than `dout * gamma / std`, and why a batch of one can't be normalized.
+#
+# **And layer norm?** Predict again, then drag.
+
+# %%
+LayerByHand(layer="layernorm")
+
+# %% [markdown]
+# # The way back, node by node
+#
+# The same thing as a graph. Go through it with *Next*: at each node, what comes in from behind, and what
+# leaves. **Predict** where two paths meet before you come there: that is where gradients are added, and where
+# most wrong implementations go wrong.
+
+# %%
+BackwardGraph()
+
+# %% [markdown]
+# At the end stands dx as `lab.batchnorm_backward` gives it. Take a sheet of paper and fold the nodes into one
+# formula; `lab.batchnorm_backward_alt` is what comes out.
