@@ -315,7 +315,7 @@ class Race:
         return _loaded[key]
 
     async def _train(self, steps, until=inf):
-        """Make so many updates of both networks, in slices; a wish ends it early, as does the time `until`."""
+        """Make so many updates of both networks, in slices; a wish or the time `until` ends it early."""
         if self._error or self._trainings is None or self._history is None:
             return
         slice_began = time.perf_counter()
@@ -421,7 +421,8 @@ class Race:
 
     def _next_frame(self):
         self._frame += 1
-        chosen, twin = self._sides(measure=self._frame > 1) or (None, None)  # the first frame is in a hurry
+        with deadline(UPDATE):  # accuracies may be measured now, by own code
+            chosen, twin = self._sides(measure=self._frame > 1) or (None, None)  # the first is in a hurry
         longest = max(self._trainings, key=lambda training: training.step) if self._trainings else None
         return Frame(
             run=self._run,
@@ -448,7 +449,9 @@ class Race:
         if self._branched_at is not None:
             own = own[0], own[0]
         return [
-            Side(t.config, t.loss, list(t.accuracies if measure else t.measured), t.diverged_at, signals, kinds)
+            Side(
+                t.config, t.loss, list(t.accuracies if measure else t.measured), t.diverged_at, signals, kinds
+            )
             for t, signals, kinds in zip(self._trainings or (), self._signals, own, strict=False)
         ]
 

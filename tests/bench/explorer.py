@@ -135,8 +135,8 @@ def control_rows(browser, server, presses):
 
 
 def training_rows(browser, server, seconds=5):
-    """Frames, messages and the kernel's time while training at the first and at the greatest speed."""
-    for speed in (2, 50):
+    """Frames, messages and the kernel's time, with all four figures, at different speeds."""
+    for speed in (2, 20, 50):
         with explorer(browser, server, f"epochs=10_000, speed={speed}") as (notebook, messages):
 
             def counts(notebook=notebook, messages=messages):
@@ -148,7 +148,7 @@ def training_rows(browser, server, seconds=5):
             redraws, sent, steps, passed = counts() - before
             yield f"speed {speed}: redrawn frames a second", f"{redraws / passed:.1f}"
             yield f"speed {speed}: messages a frame", f"{sent / redraws:.2f}"
-            if speed == 50:
+            if speed > 2:
                 notebook.button("Pause").click()
                 notebook.wait_for("state === 'paused'")
                 notebook.page.evaluate(
@@ -160,10 +160,27 @@ def training_rows(browser, server, seconds=5):
                 yield f"speed {speed}: share of the time that trains", f"{share:.0%}"
 
 
+def memory_rows(browser, server, minutes):
+    """What the page's scripts hold over a long run, and whether its frames still come as fast."""
+    with explorer(browser, server, "epochs=10_000_000, speed=20") as (notebook, _):
+        notebook.page.wait_for_timeout(20_000)  # once every part has been drawn
+        for minute in range(minutes + 1):
+            notebook.page.evaluate("() => { window.redraws = [] }")
+            heap, frames = notebook.heap(), notebook.status[1]
+            notebook.page.wait_for_timeout(5_000)
+            passed = (notebook.status[1] - frames) / 5
+            if minute in (0, minutes // 2, minutes):
+                yield f"minute {minute}: heap of the page", f"{heap / 2**20:.1f} MB"
+                yield f"minute {minute}: frames a second", f"{passed:.1f}"
+            notebook.page.wait_for_timeout(55_000 * (minute < minutes))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--presses", type=int, default=30)
-    presses = parser.parse_args().presses
+    parser.add_argument("--minutes", type=int, default=10, help="of the long run")
+    arguments = parser.parse_args()
+    presses = arguments.presses
     with TemporaryDirectory() as folder:
         server = Server(Path(folder))
         try:
@@ -171,7 +188,9 @@ def main():
                 time.sleep(0.1)
             with chromium() as browser:
                 for what, value in chain(
-                    control_rows(browser, server, presses), training_rows(browser, server)
+                    control_rows(browser, server, presses),
+                    training_rows(browser, server),
+                    memory_rows(browser, server, arguments.minutes) if arguments.minutes else (),
                 ):
                     print(f"{what:<70} {value:>8}", flush=True)
         finally:

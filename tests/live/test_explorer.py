@@ -1025,6 +1025,24 @@ async def test_own_pair_that_crashes_shows_its_traceback_behind_a_click():
         assert "NameError" not in explorer._parts.sentence.value
 
 
+@live
+async def test_own_pair_that_never_ends_in_test_mode_is_stopped(monkeypatch):
+    """Accuracies are measured between updates too, and the kernel must not hang there."""
+    monkeypatch.setattr(race, "UPDATE", 0.2)
+
+    def my_forward(x, gamma, beta, bn_param):
+        while bn_param["mode"] == "test":
+            pass
+        return batchnorm_forward(x, gamma, beta, bn_param)
+
+    with explore(layers={"batchnorm": (my_forward, batchnorm_backward_alt)}, play=False) as explorer:
+        await reach(explorer, state="stopped")
+        assert "took longer than 0.2 seconds and was stopped; an endless loop?" in sentence(explorer)
+        assert "of my_forward: " in sentence(explorer)
+        by_hand(explorer, "normalization", "layernorm")
+        await reach(explorer, run=2, state="paused")
+
+
 # --- errors ------------------------------------------------------------------------------------------
 
 
@@ -1126,12 +1144,13 @@ async def test_running_the_cell_again_stops_the_explorer_before(monkeypatch):
     monkeypatch.setattr(running, "_running_cell", lambda: ("cell", str(len(execution))))
     with explore() as first:
         await reach(first, step=5)
+        task = first.race._task
         execution.append(1)
         with explore() as second:
-            await reach(second, step=5)
-            before = shown(first)
+            await until(task.cancelled)
+            before = first._frame
             await reach(second, step=20)
-            assert shown(first) == before
+            assert first._frame is before
 
 
 @pytest.mark.parametrize("end", ["stop", "close"])

@@ -1,0 +1,67 @@
+"""The lecture as it is given: by clicking alone."""
+
+import pytest
+
+from lab.live.scenes import SCENES
+
+pytestmark = pytest.mark.browser
+
+LECTURE = (
+    "it vanishes", "a rate that only batch norm bears", "noise", "tiny batches", "train and test disagree",
+)  # fmt: skip
+STATUS = "line => ({...line.dataset})"
+
+
+def scroll_to(notebook, number):
+    """Bring the scene of this number onto the screen, as one does by scrolling: JupyterLab takes what is
+    far away out of the page. Its explorer."""
+    notebook.page.evaluate(
+        """number => {
+            const {content} = window.jupyterapp.shell.currentWidget;
+            const cells = content.widgets.map((cell, index) => [cell.model.sharedModel.source, index]);
+            const [, index] = cells.filter(([source]) => source.startsWith("Explorer("))[number];
+            content.activeCellIndex = index;
+            void content.scrollToItem(index, "start");
+        }""",
+        number,
+    )
+    explorer = notebook.page.locator(".lab-explorer", has_text=SCENES[LECTURE[number]].question)
+    explorer.locator(".bqplot path.line").first.wait_for(state="attached")
+    explorer.scroll_into_view_if_needed()
+    return explorer
+
+
+def wait_for_state(explorer, state):
+    """Wait until the explorer's run stands so; the update that it has reached."""
+    explorer.locator(f".lab-status[data-state={state}]").wait_for()
+    return int(explorer.locator(".lab-status").evaluate(STATUS)["step"])
+
+
+def test_lecture(opened, picture):
+    """Each of the five scenes asks its question, waits for Play, and then trains to the end."""
+    notebook = opened("02_lecture.ipynb")
+    notebook.command("notebook:run-all-cells")
+    for number, name in enumerate(LECTURE):
+        explorer = scroll_to(notebook, number)
+        assert wait_for_state(explorer, "paused") == 1
+        explorer.get_by_label("updates per frame")
+        explorer.locator("button", has_text="Presenter").click()
+        notebook.page.locator(".lab-presenter").wait_for()
+        picture(notebook, f"lecture-{name}")
+        explorer.locator("button", has_text="Presenter").click()
+        explorer.locator(".lab-head .noUi-handle").focus()
+        notebook.page.keyboard.press("End")
+        explorer.locator("button", has_text="Play").click()
+        step = wait_for_state(explorer, "finished")
+        config = SCENES[name].config
+        assert step == config.epochs * -(-(config.train_size or 1000) // config.batch_size)
+        assert explorer.locator(".lab-question b").inner_text() == SCENES[name].question
+
+
+def test_every_scene(explorer):
+    """Each scene can be chosen by its name, and trains."""
+    for number, name in enumerate(SCENES, 2):
+        explorer.page.locator(".lab-head select").select_option(name)
+        explorer.wait_for(f"run === {number} && step > 5 && state === 'training'")
+        assert explorer.page.locator(".lab-question b").inner_text() == SCENES[name].question
+        assert explorer.page.locator(".lab-sentence .error").count() == 0
