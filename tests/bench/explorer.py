@@ -1,6 +1,6 @@
 """How live the explorer is, measured in a real browser: python tests/bench/explorer.py
 
-Latency runs from the key press on a slider to the animation frame after the shorter curve of the new run
+Latency runs from the key press on a slider to the animation frame after the curve of the new run
 was put in place, both by the page's own clock. Messages are those that arrive by the kernel's socket.
 """
 
@@ -26,7 +26,7 @@ from tests.browser.jupyter import CHOSEN, SCREEN, SOLID, Notebook, Server, chrom
 CONTROLS = ("weight_scale", "batch_size", "normalization")
 CURVE = f".lab-panel {SOLID} {CHOSEN} path.line"  # the first is the loss of the chosen network
 
-# Notes the times (ms) of key presses, and of redrawn frames with the length of the chosen network's curve.
+# Notes the times (ms) of key presses, and of redrawn frames with where the chosen network's curve ends.
 WATCH = """curve => {
     const line = document.querySelector(curve);
     window.presses = [];
@@ -38,7 +38,8 @@ WATCH = """curve => {
         waits = true;
         requestAnimationFrame(() => {
             waits = false;
-            window.redraws.push([performance.now(), line.getAttribute("d").length]);
+            const end = line.getAttribute("d").split(/[ML]/).at(-1).split(",")[0];
+            window.redraws.push([performance.now(), +end]);
         });
     }).observe(line, {attributeFilter: ["d"]});
 }"""
@@ -93,12 +94,12 @@ def latencies(notebook, control, presses, ready):
         notebook.page.keyboard.press(key)
         notebook.wait_for_run(run)
         began, redraws = notebook.page.evaluate(DRAWN)
-        longest = shown[1]
-        for moment, length in redraws:
-            if moment > began and length < longest:
+        reached = shown[1]
+        for moment, end in redraws:
+            if moment > began and end < reached:
                 measured.append(moment - began)
                 break
-            longest = length if moment > began else longest
+            reached = end if moment > began else reached
         else:
             raise AssertionError("a key press was followed by no new curve")
     return measured
@@ -141,13 +142,14 @@ def training_rows(browser, server, seconds=5):
 
             def counts(notebook=notebook, messages=messages):
                 redraws, now = notebook.page.evaluate("() => [window.redraws.length, performance.now()]")
-                return np.array([redraws, len(messages), notebook.status[2], now / 1000])
+                _, frame, step, _ = notebook.status
+                return np.array([redraws, frame, len(messages), step, now / 1000])
 
             before = counts()
             notebook.page.wait_for_timeout(1000 * seconds)
-            redraws, sent, steps, passed = counts() - before
+            redraws, frames, sent, steps, passed = counts() - before
             yield f"speed {speed}: redrawn frames a second", f"{redraws / passed:.1f}"
-            yield f"speed {speed}: messages a frame", f"{sent / redraws:.2f}"
+            yield f"speed {speed}: messages a frame", f"{sent / frames:.2f}"
             if speed > 2:
                 notebook.button("Pause").click()
                 notebook.wait_for("state === 'paused'")

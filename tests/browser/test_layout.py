@@ -164,9 +164,12 @@ def look(picture):
         page.mouse.move(0, 0)
         explorer = page.locator(".lab-explorer").first
         is_presented = "lab-presenter" in explorer.get_attribute("class")
-        for theme in themes:
-            notebook.command("apputils:change-theme", {"theme": f"JupyterLab {theme}"})
-            page.wait_for_selector(f"body[data-jp-theme-name='JupyterLab {theme}']", state="attached")
+        shown = page.locator("body").get_attribute("data-jp-theme-name").split()[-1]
+        for theme in sorted(themes, key=lambda theme: theme != shown):  # each change of theme takes a while
+            if theme != shown:
+                notebook.command("apputils:change-theme", {"theme": f"JupyterLab {theme}"})
+                page.wait_for_selector(f"body[data-jp-theme-name='JupyterLab {theme}']", state="attached")
+                page.wait_for_selector("#jupyterlab-splash", state="detached")  # it can't bear two at once
             explorer.evaluate("e => e.scrollIntoView({block: 'end'})")
             page.wait_for_function(SETTLED)
             explorer.evaluate("e => e.scrollIntoView({block: 'end'})")

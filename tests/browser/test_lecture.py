@@ -44,13 +44,15 @@ def test_lecture(opened, picture):
     for number, name in enumerate(LECTURE):
         explorer = scroll_to(notebook, number)
         assert wait_for_state(explorer, "paused") == 1
-        explorer.get_by_label("updates per frame")
         explorer.locator("button", has_text="Presenter").click()
-        notebook.page.locator(".lab-presenter").wait_for()
+        large = notebook.page.locator(".lab-presenter")
+        large.wait_for()
         picture(notebook, f"lecture-{name}")
         explorer.locator("button", has_text="Presenter").click()
+        large.wait_for(state="detached")
         explorer.locator(".lab-head .noUi-handle").focus()
-        notebook.page.keyboard.press("End")
+        notebook.page.keyboard.press("End")  # as fast as it goes
+        explorer.locator(".lab-head .widget-readout", has_text="50").wait_for()
         explorer.locator("button", has_text="Play").click()
         step = wait_for_state(explorer, "finished")
         config = SCENES[name].config

@@ -841,7 +841,8 @@ async def test_a_fourth_pin_is_refused_in_words():
         press(explorer, "Pin this run")
         await until(lambda: sentence(explorer).startswith("3 runs are pinned: remove one of them first"))
         assert [side for _, side in explorer._pinned] == sides
-        press(explorer, "Remove", 2)
+        press(explorer, "Remove", 1)
+        assert [side for _, side in explorer._pinned] == [sides[0], sides[2]]
         press(explorer, "Step")
         await until(lambda: sentence(explorer).startswith("Batch norm: loss"))
         press(explorer, "Pin this run")
@@ -948,17 +949,22 @@ async def test_curves_are_saved_as_a_table():
 
 
 @pytest.mark.parametrize(
-    ("what", "name", "start"),
-    [("loss as PNG", "loss.png", b"\x89PNG\r\n"), ("accuracy as SVG", "accuracy.svg", b"<?xml")],
+    ("what", "name", "start", "holds"),
+    [
+        ("loss as PNG", "loss.png", b"\x89PNG\r\n", b""),
+        ("accuracy as SVG", "accuracy.svg", b"<?xml", COLOURS["pinned1"].lower().encode()),
+    ],
 )
 @live
-async def test_figures_are_saved_as_pictures(what, name, start):
+async def test_figures_are_saved_as_pictures(what, name, start, holds):
+    """Of all that is drawn, each in the colour of its role."""
     with explore(play=False) as explorer:
         await reach(explorer, run=1)
         press(explorer, "Pin this run")
         saved_name, content = saved(explorer, what)
         assert saved_name == name
         assert content.startswith(start)
+        assert holds in content.lower()
 
 
 def test_what_can_be_saved():
