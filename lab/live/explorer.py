@@ -34,6 +34,7 @@ SAVED = {
     "curves as CSV": ("csv", ""), "loss as PNG": ("png", "loss"), "loss as SVG": ("svg", "loss"),
     "accuracy as PNG": ("png", "accuracy"), "accuracy as SVG": ("svg", "accuracy"),
 }  # fmt: skip
+REST = 8  # each so many frames draw the loss alone: with what axes and keys send, two messages are the mean
 # JupyterLab would take keys for its own shortcuts: arrows would leave the cell, and "d d" delete it.
 KEEP_KEYS = (
     "this.closest('.lab-explorer').addEventListener('focusin', "
@@ -368,7 +369,8 @@ class Explorer(widgets.VBox):
         self._later = [key for key in self._later if key in jobs]
         self._later += [key for key in stale if key not in self._later]
         is_last = not frame.is_playing or frame.is_done
-        budget = len(self._later) if is_last else CATCH_UP if 1 < frame.number <= CATCH_UP else 1
+        is_at_rest = frame.number % REST == 0
+        budget = len(self._later) if is_last else CATCH_UP if 1 < frame.number <= CATCH_UP else 1 - is_at_rest
         for _ in range(budget):
             if self._later:
                 self._draw(self._later.pop(0), jobs, frame)
@@ -429,7 +431,7 @@ class Explorer(widgets.VBox):
         if self._scene:
             title += (
                 f'<p class="lab-question"><b>{escape(self._scene.question)}</b> '
-                f"Look: {escape(self._scene.look)}</p>"
+                f'<span class="lab-look">Look: {escape(self._scene.look)}</span></p>'
             )
         self._parts.title.value = title
 

@@ -21,9 +21,9 @@ COLOURS = {
 DASHES = {"band": "solid", "guide": "dotted", "dashed": "dashed", "solid": "solid"}
 WITH_BANDS = ("twin", "chosen")  # more than two areas can't be told apart
 HEIGHT, PRESENTED_HEIGHT = 180, 350  # pixels
-MARGIN = {"top": 8, "bottom": 42, "left": 66, "right": 18}
-PRESENTED_MARGIN = {"top": 14, "bottom": 74, "left": 108, "right": 28}
-CROSSES = "batch norm is off (its variance is under 10 eps)"
+MARGIN = {"top": 8, "bottom": 42, "left": 66, "right": 22}
+PRESENTED_MARGIN = {"top": 14, "bottom": 74, "left": 108, "right": 36}
+CROSSES = "off: variance < 10 eps"
 
 
 class Panel:
@@ -45,11 +45,11 @@ class Panel:
             for name, dashes in DASHES.items()
         }  # fmt: skip
         self._crosses = bqplot.Scatter(
-            x=np.zeros(0), y=np.zeros(0), scales=scales, marker="cross", default_size=150, colors=["#CC79A7"]
+            x=np.zeros(0), y=np.zeros(0), scales=scales, marker="cross", default_size=150, colors=["#000000"]
         )
         self._figure = bqplot.Figure(
             marks=[*self._lines.values(), self._crosses], axes=[self._x_axis, self._y_axis],
-            animation_duration=0, padding_x=0, padding_y=0.03,
+            animation_duration=0, display_toolbar=False, padding_x=0, padding_y=0.03,
             layout=widgets.Layout(width="100%", min_width="0"),
         )  # fmt: skip
         self.choice = widgets.Dropdown(
@@ -59,6 +59,7 @@ class Panel:
         self._layer = widgets.BoundedIntText(
             value=1, min=1, max=100, tooltip="which hidden layer", layout=widgets.Layout(width="60px")
         )
+        self._grown: tuple = ((), 0.0, 1.0)  # view and run, and how far the y axis has grown in it
         self._key, self._words = widgets.HTML(), widgets.HTML()
         self._words.add_class("lab-hidden")
         head = widgets.Box([self.choice, self._layer, self._key])
@@ -78,7 +79,7 @@ class Panel:
         """Take the size for a room, or for a desk."""
         self._figure.fig_margin = PRESENTED_MARGIN if large else MARGIN
         self._figure.layout.height = f"{PRESENTED_HEIGHT if large else HEIGHT}px"
-        self._x_axis.label_offset, self._y_axis.label_offset = ("48px", "78px") if large else ("30px", "50px")
+        self._x_axis.label_offset, self._y_axis.label_offset = ("53px", "78px") if large else ("35px", "50px")
 
     @property
     def state(self):
@@ -120,7 +121,7 @@ class Panel:
             f'<span class="lab-key"><i class="{style}"></i>{escape(said)}</span>' for style, said in view.keys
         )
         if len(self._crosses.x):
-            key += f'<span class="lab-key"><b>✚</b> {CROSSES}</span>'
+            key += f'<span class="lab-key"><b>✚</b> {escape(CROSSES)}</span>'
         self._key.value = key
         seen = [
             f"{names[role]}: {said}" for role, side in sides.items()
@@ -165,7 +166,10 @@ class Panel:
                 self._x_axis.tick_values = (
                     np.arange(1, last, 1 + int(last) // 11) if is_whole else np.linspace(first, last, 5)
                 )
-        low, high = view.fit(y, *view.span)
+        shown = self.choice.value, frame.run
+        self._grown = self._grown if self._grown[0] == shown else (shown, *view.span)
+        low, high = view.fit(y, *self._grown[1:])
+        self._grown = shown, low, high
         if (self._y.min, self._y.max) != (low, high) or self._y_axis.label != view.y_label:
             with self._y.hold_sync():
                 self._y.min, self._y.max = low, high

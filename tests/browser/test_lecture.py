@@ -47,7 +47,6 @@ def test_lecture(opened, picture):
         explorer.locator("button", has_text="Presenter").click()
         large = notebook.page.locator(".lab-presenter")
         large.wait_for()
-        picture(notebook, f"lecture-{name}")
         explorer.locator("button", has_text="Presenter").click()
         large.wait_for(state="detached")
         explorer.locator(".lab-head .noUi-handle").focus()
@@ -55,6 +54,7 @@ def test_lecture(opened, picture):
         explorer.locator(".lab-head .widget-readout", has_text="50").wait_for()
         explorer.locator("button", has_text="Play").click()
         step = wait_for_state(explorer, "finished")
+        picture(notebook, f"lecture-{name}")
         config = SCENES[name].config
         assert step == config.epochs * -(-(config.train_size or 1000) // config.batch_size)
         assert explorer.locator(".lab-question b").inner_text() == SCENES[name].question

@@ -258,6 +258,29 @@ async def test_a_frame_of_the_run_before_does_not_take_a_setting_back():
 
 
 @live
+async def test_each_run_of_a_drag_is_drawn():
+    """Also where all that is seen of it is its first frame."""
+    with explore(play=False) as explorer:
+        await reach(explorer, run=1, frame=2)
+        draw, seen = explorer.race._show, []
+
+        def drag_on(frame):
+            draw(frame)
+            if frame.number == 1:
+                seen.append((frame, drawn(explorer, 0, "solid", "chosen"), shown(explorer)))
+                if frame.run < 5:
+                    by_hand(explorer, "seed", frame.run)
+
+        explorer.race._show = drag_on
+        by_hand(explorer, "weight_scale", 0.05)
+        await reach(explorer, run=5)
+        assert [frame.run for frame, _, _ in seen] == [2, 3, 4, 5]
+        for frame, curve, status in seen:
+            np.testing.assert_array_equal(curve, VIEWS["loss"].marks["solid"](frame.chosen, 1))
+            assert (status["run"], status["frame"]) == (frame.run, 1)
+
+
+@live
 async def test_buttons():
     with explore() as explorer:
         await reach(explorer, step=5)

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from html import escape
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from lab.live import curves
-from lab.live.panel import COLOURS, PRESENTED_HEIGHT, Panel
+from lab.live.panel import COLOURS, CROSSES, PRESENTED_HEIGHT, Panel
 from lab.live.race import Frame, Side
 from lab.live.views import VIEWS
 from lab.train.loop import Accuracy
@@ -148,14 +149,14 @@ def test_batch_norm_that_is_off_is_crossed_and_explained(sent):
     """A cross at the median of each such layer, of both networks; nothing is sent where there is none."""
     panel = draw(panel_of("activations"), {"ghost": side(is_off=(True, True)), "chosen": side()})
     assert not [message for message in sent if message[0] is panel._crosses]
-    assert "batch norm is off" not in panel._key.value
+    assert escape(CROSSES) not in panel._key.value
     draw(panel, {"twin": side(is_off=(True, False)), "chosen": side(scale=0.1, is_off=(True, True))})
     np.testing.assert_array_equal(panel._crosses.x, [1, 1, 2])
     np.testing.assert_allclose(panel._crosses.y, [0, -1, np.log10(0.05)], atol=1e-12)
-    assert "batch norm is off" in panel._key.value
+    assert f"✚</b> {escape(CROSSES)}<" in panel._key.value
     draw(panel)
     assert len(panel._crosses.x) == 0
-    assert "batch norm is off" not in panel._key.value
+    assert escape(CROSSES) not in panel._key.value
 
 
 # --- guides ------------------------------------------------------------------------------------------
