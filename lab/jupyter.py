@@ -14,6 +14,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 FIRST_NOTEBOOK = PROJECT / "notebooks" / "00_explorer.ipynb"
 PORTS = range(8888, 8988)
 
+AT_ONCE = "--ServerApp.kernel_websocket_connection_class=lab.connection.PromptConnection"
+
 # Without these JupyterLab asks on its first screen whether it may fetch news, and looks for updates.
 QUIET = {"fetchNews": "false", "checkForUpdates": False}
 NOTIFICATIONS = "@jupyterlab/apputils-extension:notification"
@@ -46,6 +48,7 @@ def open_notebook(notebook: Path | None = None, port: int | None = None, browser
         f"--ServerApp.port={port}",
         "--ServerApp.port_retries=0",
         "--ServerApp.log_level=ERROR",
+        AT_ONCE,
     ]
     if not browser:
         command.append("--no-browser")

@@ -34,7 +34,7 @@ SAVED = {
     "curves as CSV": ("csv", ""), "loss as PNG": ("png", "loss"), "loss as SVG": ("svg", "loss"),
     "accuracy as PNG": ("png", "accuracy"), "accuracy as SVG": ("svg", "accuracy"),
 }  # fmt: skip
-REST = 8  # each so many frames draw the loss alone: with what axes and keys send, two messages are the mean
+REST = 6  # each so many frames draw the loss alone: with what axes and keys send, two messages are the mean
 # JupyterLab would take keys for its own shortcuts: arrows would leave the cell, and "d d" delete it.
 KEEP_KEYS = (
     "this.closest('.lab-explorer').addEventListener('focusin', "

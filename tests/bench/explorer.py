@@ -135,7 +135,7 @@ def control_rows(browser, server, presses):
         yield f"{control}, {state}: key to curve, 95th percentile", f"{quantiles(times, n=20)[-1]:.0f} ms"
 
 
-def training_rows(browser, server, seconds=5):
+def training_rows(browser, server, seconds=15):
     """Frames, messages and the kernel's time, with all four figures, at different speeds."""
     for speed in (2, 20, 50):
         with explorer(browser, server, f"epochs=10_000, speed={speed}") as (notebook, messages):

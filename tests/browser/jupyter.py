@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import nbformat
 import pytest
 
-from lab.jupyter import NOTIFICATIONS, PROJECT, QUIET, find_port
+from lab.jupyter import AT_ONCE, NOTIFICATIONS, PROJECT, QUIET, find_port
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -62,6 +62,7 @@ class Server:
             "--ServerApp.port_retries=0",
             "--ServerApp.log_level=ERROR",
             f"--IdentityProvider.token={self.token}",
+            AT_ONCE,
             "--LabApp.expose_app_in_browser=True",
             f"--LabApp.workspaces_dir={folder / 'workspaces'}",
             f"--LabApp.app_settings_dir={settings}",
