@@ -12,12 +12,11 @@ import ipywidgets as widgets
 from lab.live import running, saving, words
 from lab.live.controls import FIELDS, Control, from_config, to_config
 from lab.live.panel import Panel
-from lab.live.race import WHILE_IT_RUNS, Frame, Race, Side, differences
+from lab.live.race import WHILE_IT_RUNS, Frame, Race, Side, differences, naming
 from lab.live.scenes import SCENES, scene_named
 from lab.live.views import VIEWS
 from lab.nn.validation import require_known
 from lab.train import Config
-from lab.train.loop import OWN_DATA
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 STYLES = ("controls.css", "explorer.css")
@@ -80,7 +79,7 @@ class Explorer(widgets.VBox):
             config, views = config or first.config, first.views
         if isinstance(config, str):
             config = Config.from_share(config)
-        config = (config or Config()).replace(**fields)
+        config = naming((config or Config()).replace(**fields), data)
         if first and twin is None:
             twin = config.replace(**differences(first.config, first.twin))
         if speed is None:
@@ -92,7 +91,7 @@ class Explorer(widgets.VBox):
         self._drawn: dict[Any, Any] = {"rates": 0, "share": config}  # the version drawn last, by key
         self._refused = ""
         self._scene = first
-        self._build(config, speed, show, lock, views, data)
+        self._build(config, speed, show, lock, views)
 
         self.race = Race(config, self._show, twin=twin, data=data, layers=layers, speed=speed, play=play)
         running.replace_in_this_cell(self)
@@ -111,10 +110,9 @@ class Explorer(widgets.VBox):
 
     # --- the widgets ---------------------------------------------------------------------------------
 
-    def _build(self, config, speed, show, lock, views, data):
+    def _build(self, config, speed, show, lock, views):
         parts = self._parts = SimpleNamespace()
-        own = {} if data is None else {"dataset": getattr(data, "name", OWN_DATA)}
-        values = self._values = from_config(config) | own
+        values = self._values = from_config(config)
         shown = [field for field in FIELDS if show is None or field.name in show]
         self._controls = {
             field.name: Control(field, values[field.name], self._choose, self._refuse) for field in shown

@@ -32,10 +32,14 @@ class History:
             self._every *= 2
             due = {step for step in self._kept if step % self._every == 0} | self._fixed
             self._kept = {step: self._kept[step] for step in self._kept if step in due}
+        while len(self._fixed) > self._most:  # then there is no way back before the next of them
+            self._fixed.remove(min(self._fixed))
+            self._kept = {s: kept for s, kept in self._kept.items() if s >= min(self._fixed)}
 
     def restore(self, before) -> tuple[int, tuple[Training, ...]]:
-        """Go back to the last state before update `before`; (updates made there, the trainings)."""
-        step = max(step for step in self._kept if step < before)
+        """Go back to the last state before update `before`, or the first that is kept; (updates made there,
+        the trainings)."""
+        step = max((step for step in self._kept if step < before), default=min(self._kept))
         for training, state, config in self._kept[step]:
             training.load_state(state)
             training.config = config

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from lab.data import DataError
+from lab.data import Data, DataError
 from lab.live.deadline import Overdue, deadline
 from lab.live.history import History
 from lab.probe import Signals, observe
@@ -52,6 +52,13 @@ def differences(config: Config, twin: Config) -> dict[str, Any]:
     """The fields in which the twin differs from the configuration, with the twin's values."""
     ours, theirs = asdict(config), asdict(twin)
     return {name: value for name, value in theirs.items() if value != ours[name]}
+
+
+def naming(config: Config, data) -> Config:
+    """The configuration with the name of the data that is given, if any."""
+    if data is None:
+        return config
+    return config.replace(dataset=data.name if isinstance(data, Data) else OWN_DATA)
 
 
 @dataclass(frozen=True)
@@ -120,8 +127,7 @@ class Race:
                 "training live needs a running event loop: open the notebook in Jupyter"
             ) from None
         _take_one_blas_thread()
-        if data is not None:
-            config = config.replace(dataset=getattr(data, "name", OWN_DATA))
+        config = naming(config, data)
         self._data, self._data_name = data, config.dataset
         self.speed, self._show, self._layers = speed, show, layers
         self._race(config, twin)
@@ -220,7 +226,8 @@ class Race:
         self._first_config, self._wanted = config, {}  # fields that differ from the first configuration
         self._twin_layers = twin if isinstance(twin, Mapping) else None
         if isinstance(twin, Config):
-            kept = differences(config, twin)
+            is_on_given_data = config.dataset == self._data_name
+            kept = differences(config, naming(twin, self._data) if is_on_given_data else twin)
             self._twin = lambda now: now.replace(**kept)
         elif callable(twin):
             self._twin = twin
@@ -328,7 +335,8 @@ class Race:
             is_last = left == 0 or self._step + 1 == self._trainings[0].total_steps
             look = now - self._looked > LOOK or (is_last and not self._is_playing)
             self._update(self._trainings, self._signals, look)
-            self._history.note(self._step, self._trainings)
+            with deadline(UPDATE):  # a state includes accuracies, which own code may have to measure
+                self._history.note(self._step, self._trainings)
             self._timed_steps += 1
             if time.perf_counter() - slice_began > SLICE:
                 self._seconds += time.perf_counter() - slice_began

@@ -35,6 +35,7 @@ TABLES: dict[str, dict] = {
     "activation": ACTIVATIONS,
     "optimizer": OPTIMIZERS,
 }
+KINDS = {**ACTIVATIONS, "affine": "affine layer"}  # of layers, where the name isn't the word
 VANISHED, EXPLODED = 1e-3, 1e3  # sizes of a unit in the last hidden layer that are worth a word
 MANY = 0.5  # share of silent units that is worth a word
 SAID_DIFFERENCES = 3  # that a name lists
@@ -48,7 +49,7 @@ def capital(text: str) -> str:
 def name(config: Config, own=()) -> str:
     """A network by its normalization; own: kinds of layers that are somebody's own code."""
     mine = [kind for kind in own if kind in (config.normalization or "").split("+")]
-    others = [kind for kind in own if kind not in mine]
+    others = [KINDS.get(kind, kind) for kind in own if kind not in NORMALIZATIONS]
     said = "no normalization" if config.normalization is None else NORMALIZATIONS[config.normalization]
     said = f"own {said}" if mine else said
     return f"{said}, own {', '.join(others)}" if others else said

@@ -141,3 +141,14 @@ def test_changes_outlast_thinning():
     assert {0, 3, 77} <= set(states._kept)
     assert states.restore(before=78)[0] == 77
     assert states.restore(before=77)[0] == 3
+
+
+def test_many_changes_keep_few_states():
+    """Each change is a state of its own, and the first of too many are forgotten with all before them."""
+    changes = range(5, 1000, 2)
+    states, _ = long_run(1000, nbytes=10**9, fixed=changes)
+    assert len(states._kept) <= 2 * LEAST + 1
+    first = min(states._kept)
+    assert first in changes
+    step, _ = states.restore(before=3)
+    assert step == first  # no further back

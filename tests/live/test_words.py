@@ -72,8 +72,8 @@ def test_every_normalization_has_a_name():
         ("batchnorm", (), "batch norm"),
         ("batchnorm", ("batchnorm",), "own batch norm"),
         ("batchnorm+weightstd", ("weightstd",), "own batch norm + weight std."),
-        ("batchnorm", ("relu",), "batch norm, own relu"),
-        ("layernorm", ("layernorm", "affine", "relu"), "own layer norm, own affine, relu"),
+        ("batchnorm", ("relu",), "batch norm, own ReLU"),
+        ("layernorm", ("layernorm", "affine", "relu"), "own layer norm, own affine layer, ReLU"),
     ],
 )
 def test_own_code_has_a_name(mode, own, name):
