@@ -34,6 +34,22 @@ SOLID, CHOSEN, TWIN = (
     ".curve:nth-of-type(6)",
     ".curve:nth-of-type(5)",
 )
+# JavaScript: the luminance of a colour (WCAG 2), and the colour of the ground that an element stands on.
+COLOURS = """
+    const rgb = colour => (colour.match(/[\\d.]+/g) ?? [0, 0, 0]).slice(0, 3).map(Number);
+    const luminance = colour => {
+        const [r, g, b] = rgb(colour).map(c => c / 255).map(
+            c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const ground = element => {
+        for (let e = element; e; e = e.parentElement) {
+            const colour = getComputedStyle(e).backgroundColor;
+            if (colour !== "rgba(0, 0, 0, 0)" && colour !== "transparent") return colour;
+        }
+        return "rgb(255, 255, 255)";
+    };
+"""
 SCREEN = {"width": 1280, "height": 720}  # of a projector
 
 
@@ -141,6 +157,14 @@ class Notebook:
         self.page.goto(f"{server.address}/lab/tree/{name}?reset&token={server.token}")
         self.page.wait_for_function(READY)
         self.wait_for_kernel()
+        self.page.evaluate(
+            """() => {
+                window.cellsBegun = 0;
+                window.jupyterapp.shell.currentWidget.sessionContext.iopubMessage.connect((_, message) => {
+                    window.cellsBegun += message.header.msg_type === "execute_input";
+                });
+            }"""
+        )
         self.command("application:set-mode", {"mode": "single-document"})
         self.command("application:toggle-left-area")
         theme = "Dark" if dark else "Light"
@@ -183,9 +207,26 @@ class Notebook:
         self.page.wait_for_function("() => window.hasRestarted")
         self.wait_for_kernel()
 
+    def run_cells(self):
+        """Start all cells; returns when the kernel has begun with the first one.
+
+        Now and then, on a busy machine, JupyterLab loses the request: then it is made once more.
+        """
+        from playwright.sync_api import TimeoutError as Unanswered
+
+        for patience in (20_000, 60_000):
+            begun = self.page.evaluate("() => window.cellsBegun")
+            self.command("notebook:run-all-cells")
+            try:
+                self.page.wait_for_function("n => window.cellsBegun > n", arg=begun, timeout=patience)
+            except Unanswered:
+                continue
+            return
+        raise AssertionError("JupyterLab doesn't run the cells")
+
     def run_all(self):
         """Run all cells; the explorer of the first one is there and trains when this returns."""
-        self.command("notebook:run-all-cells")
+        self.run_cells()
         self.wait_for_run(0)
         self.page.wait_for_selector(".lab-explorer .bqplot path.line", state="attached")
         self.page.evaluate(  # back from the last cell, where JupyterLab hides what is far away

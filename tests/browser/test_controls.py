@@ -34,7 +34,7 @@ class Column:
 
     def __init__(self, notebook):
         self.notebook, self.page, self.calls = notebook, notebook.page, 0
-        notebook.command("notebook:run-all-cells")
+        notebook.run_cells()
         self.page.wait_for_selector(f".lab-control-{FIELDS[-1].name} .noUi-handle")
 
     def focus(self):

@@ -169,7 +169,7 @@ def test_cell_run_again(opened, server):
     notebook = opened(server.write("again.ipynb", *cells))
     notebook.run_all()
     notebook.page.get_by_text("alive: [True]").wait_for()
-    notebook.command("notebook:run-all-cells")
+    notebook.run_cells()
     notebook.page.get_by_text("alive: [False, True]").wait_for()
     notebook.page.wait_for_function("() => document.querySelectorAll('.lab-explorer').length === 1")
     notebook.wait_for("run === 1 && step > 10")
@@ -237,7 +237,7 @@ def test_own_code_that_crashes(opened, server):
             "crash.ipynb", f'{OWN}\nExplorer(layers={{"batchnorm": (crashing, batchnorm_backward_alt)}})'
         )
     )
-    notebook.command("notebook:run-all-cells")
+    notebook.run_cells()
     notebook.wait_for("state === 'stopped'")
     line = notebook.page.locator(".lab-sentence .error").inner_text()
     assert re.search(r"NameError: .*'gamma_typo'.* \(line 12 of crashing: return x @ gamma_typo\)", line)

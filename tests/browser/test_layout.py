@@ -9,7 +9,7 @@ from itertools import combinations
 import pytest
 
 from lab.live.scenes import SCENES
-from tests.browser.jupyter import SCREEN
+from tests.browser.jupyter import COLOURS, SCREEN
 
 pytestmark = pytest.mark.browser
 
@@ -23,21 +23,11 @@ TABLET = {"width": 820, "height": 1180}  # upright: here one scrolls
 # where it is, how large, its contrast with the ground. Each control and figure: where it is, with its number,
 # which is also the `owner` of the texts in it. `seen` is the part that is left by all around it that clips:
 # `scrolled` away or `shortened` to dots as it is meant to be, else cut off.
-READ = """() => {
+READ = (
+    "() => {"
+    + COLOURS
+    + """
     const explorer = document.querySelector(".lab-explorer");
-    const rgb = colour => (colour.match(/[\\d.]+/g) ?? [0, 0, 0]).slice(0, 3).map(Number);
-    const luminance = colour => {
-        const [r, g, b] = rgb(colour).map(c => c / 255).map(
-            c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    const ground = element => {
-        for (let e = element; e; e = e.parentElement) {
-            const colour = getComputedStyle(e).backgroundColor;
-            if (colour !== "rgba(0, 0, 0, 0)" && colour !== "transparent") return colour;
-        }
-        return "rgb(255, 255, 255)";
-    };
     const box = ({left, top, right, bottom}) => ({left, top, right, bottom});
     const part = (one, other) => ({left: Math.max(one.left, other.left), top: Math.max(one.top, other.top),
         right: Math.min(one.right, other.right), bottom: Math.min(one.bottom, other.bottom)});
@@ -90,6 +80,7 @@ READ = """() => {
     }
     return found;
 }"""
+)
 # Every figure is drawn as large as its place, with no more around it than its margins. bqplot sees to that
 # once the figure is on the screen.
 SETTLED = """() => [...document.querySelectorAll(".lab-explorer .bqplot")].every(figure => {

@@ -40,7 +40,7 @@ def wait_for_state(explorer, state):
 def test_lecture(opened, picture):
     """Each of the five scenes asks its question, waits for Play, and then trains to the end."""
     notebook = opened("02_lecture.ipynb")
-    notebook.command("notebook:run-all-cells")
+    notebook.run_cells()
     for number, name in enumerate(LECTURE):
         explorer = scroll_to(notebook, number)
         assert wait_for_state(explorer, "paused") == 1

@@ -4,6 +4,7 @@ from itertools import combinations
 
 import pytest
 
+from tests.browser.jupyter import COLOURS
 from tests.browser.test_layout import LEAST_CONTRAST, LEAST_SIZE, overlap
 
 pytestmark = pytest.mark.browser
@@ -19,20 +20,10 @@ CELLS = {  # the examples, and as much as finds a place
 ROOM = {"width": 1200, "height": 600}  # of a projector's 1280×720, within JupyterLab
 
 # Every line of text in the widget: where it is, how large, and its contrast with the ground.
-TEXTS = """root => {
-    const rgb = colour => (colour.match(/[\\d.]+/g) ?? [0, 0, 0]).slice(0, 3).map(Number);
-    const luminance = colour => {
-        const [r, g, b] = rgb(colour).map(c => c / 255).map(
-            c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    const ground = element => {
-        for (let e = element; e; e = e.parentElement) {
-            const colour = getComputedStyle(e).backgroundColor;
-            if (colour !== "rgba(0, 0, 0, 0)" && colour !== "transparent") return colour;
-        }
-        return "rgb(255, 255, 255)";
-    };
+TEXTS = (
+    "root => {"
+    + COLOURS
+    + """
     const box = ({left, top, right, bottom}) => ({left, top, right, bottom});
     const found = [];
     const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
@@ -50,6 +41,7 @@ TEXTS = """root => {
     }
     return found;
 }"""
+)
 
 
 @pytest.fixture
@@ -58,7 +50,7 @@ def lesson(opened, server):
 
     def open_lesson(name, **settings):
         notebook = opened(server.write(f"{name}.ipynb", CELLS[name]), **settings)
-        notebook.command("notebook:run-all-cells")
+        notebook.run_cells()
         notebook.page.wait_for_selector(".lab-lesson .lab-says")
         if name.startswith("by-hand"):
             notebook.page.wait_for_selector(".lab-lesson .bqplot path.dot", state="attached")

@@ -15,7 +15,7 @@ widgets.HTML(link("curves of two.csv", "run,loss\\nGrüße,1\\n") + link("loss.p
 def test_links_save_their_files(opened, server):
     """By a click or by the keyboard, under their names and whole."""
     notebook = opened(server.write("saving.ipynb", CELL))
-    notebook.command("notebook:run-all-cells")
+    notebook.run_cells()
     for name, content, press in (
         ("curves of two.csv", "run,loss\nGrüße,1\n".encode(), lambda link: link.press("Enter")),
         ("loss.png", bytes(range(256)), lambda link: link.click()),
