@@ -197,7 +197,7 @@ from lab.live import Explorer
 def right(x, gamma, beta, bn_param):
     return batchnorm_forward(x, gamma, beta, bn_param)
 
-def without_the_mean(dout, cache):
+def of_a_wrong_sign(dout, cache):
     dx, dgamma, dbeta = batchnorm_backward_alt(dout, cache)
     return -dx, dgamma, dbeta
 
@@ -206,28 +206,17 @@ def crashing(x, gamma, beta, bn_param):
 """
 
 
-def test_own_code(opened, server):
-    """A right pair trains as the lab's does, a wrong one wrongly beside it, a crashing one says where."""
-    notebook = opened(
-        server.write("own.ipynb", f'{OWN}\nExplorer(layers={{"batchnorm": (right, batchnorm_backward_alt)}})')
-    )
+@pytest.mark.parametrize(("backward", "curves"), [("batchnorm_backward_alt", 1), ("of_a_wrong_sign", 2)])
+def test_own_code(opened, server, backward, curves):
+    """A right pair trains as the lab's does, so their curves are one; a wrong one trains wrongly beside it."""
+    own = f'Explorer(layers={{"batchnorm": (right, {backward})}})'
+    notebook = opened(server.write("own.ipynb", f"{OWN}\n{own}"))
     notebook.run_all()
     notebook.wait_for("step > 10")
     notebook.button("Pause").click()
     notebook.wait_for("state === 'paused'")
-    assert len(set(notebook.curves())) == 1
+    assert len(set(notebook.curves())) == curves
     assert notebook.page.locator(".lab-title").inner_text() == "Own batch norm against batch norm"
-
-
-def test_own_code_that_is_wrong(opened, server):
-    notebook = opened(
-        server.write("wrong.ipynb", f'{OWN}\nExplorer(layers={{"batchnorm": (right, without_the_mean)}})')
-    )
-    notebook.run_all()
-    notebook.wait_for("step > 10")
-    notebook.button("Pause").click()
-    notebook.wait_for("state === 'paused'")
-    assert len(set(notebook.curves())) == 2
 
 
 def test_own_code_that_crashes(opened, server):
