@@ -208,7 +208,7 @@ def crashing(x, gamma, beta, bn_param):
 
 @pytest.mark.parametrize(("backward", "curves"), [("batchnorm_backward_alt", 1), ("of_a_wrong_sign", 2)])
 def test_own_code(opened, server, backward, curves):
-    """A right pair trains as the lab's does, so their curves are one; a wrong one trains wrongly beside it."""
+    """A right pair trains as the lab's does, so their curves are one; a wrong one trains wrongly."""
     own = f'Explorer(layers={{"batchnorm": (right, {backward})}})'
     notebook = opened(server.write("own.ipynb", f"{OWN}\n{own}"))
     notebook.run_all()
