@@ -2,6 +2,7 @@
 
 from lab.nn.backend import namespace
 from lab.nn.layer import Layer
+from lab.nn.standardize import sum_of_rows
 
 
 def affine_forward(x, w, b):
@@ -30,7 +31,7 @@ def affine_backward(dout, cache, into=None, needs_dx=True):
     xp = namespace(dout)
     dw, db = into or (None, None)
     dw = xp.matmul(flat.swapaxes(-1, -2), dout, out=dw)
-    db = xp.matmul(xp.ones(dout.shape[-2], dtype=dout.dtype), dout, out=db)
+    db = sum_of_rows(dout, out=db)
     dx = (
         (dout @ w.swapaxes(-1, -2)).reshape(x.shape if w.ndim == 2 else dout.shape[:-1] + (-1,))
         if needs_dx

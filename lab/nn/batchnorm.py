@@ -9,7 +9,6 @@ population's, (K, N, D) with (K, D); `...` stands for the optional K. NumPy and 
 
 from typing import NamedTuple
 
-from lab.nn.backend import namespace
 from lab.nn.standardize import (
     Array,
     Standardized,
@@ -18,6 +17,7 @@ from lab.nn.standardize import (
     inverse_std,
     rows,
     standardize,
+    sum_of_rows,
 )
 
 
@@ -94,24 +94,31 @@ def batchnorm_backward_alt(dout, cache):
     Folding the nodes above: dx = gamma * inv_std * (dout - mean(dout) - x_hat * mean(dout * x_hat)).
     """
     (x_hat, inv_std, dof, eps_factor), gamma, training = cache
-    n = dout.shape[-2]
-    ones = namespace(dout).ones(n, dtype=dout.dtype)
-    dbeta = ones @ dout
-    dgamma = ones @ (dout * x_hat)
+    dbeta = sum_of_rows(dout)
+    dgamma = sum_of_rows(dout * x_hat)
     if not training:
         return dout * rows(gamma * inv_std), dgamma, dbeta
 
     dx = x_hat * rows(dgamma * eps_factor / -dof)
     dx += dout
-    dx -= rows(dbeta / n)
+    dx -= rows(dbeta / dout.shape[-2])
     dx *= rows(gamma * inv_std)
     return dx, dgamma, dbeta
 
 
-def _update_running(bn_param, convention, n, mean, var):
-    """Fold the minibatch's statistics into the running ones, as the convention says."""
+def running_weights(bn_param, convention, n):
+    """Three numbers (keep, add, unbiased): running = keep * running + add * batch, where the batch's
+    variance, of n rows, is first multiplied by `unbiased`."""
     momentum = bn_param.get("momentum", convention.momentum)
     keep = momentum if convention.momentum_weighs == "running" else 1 - momentum
-    var = var * ((n - convention.ddof) / (n - max(convention.ddof, convention.running_ddof)))
-    for name, batch, initial in (("running_mean", mean, 0.0), ("running_var", var, convention.initial_var)):
-        bn_param[name] = keep * bn_param.get(name, initial) + (1 - keep) * batch
+    return keep, 1 - keep, (n - convention.ddof) / (n - max(convention.ddof, convention.running_ddof))
+
+
+def _update_running(bn_param, convention, n, mean, var):
+    """Fold the minibatch's statistics into the running ones, as the convention says."""
+    keep, add, unbiased = running_weights(bn_param, convention, n)
+    for name, batch, initial in (
+        ("running_mean", mean, 0.0),
+        ("running_var", var * unbiased, convention.initial_var),
+    ):
+        bn_param[name] = keep * bn_param.get(name, initial) + add * batch

@@ -8,7 +8,6 @@ mode alike. Up to gamma and beta it is batch normalization of the transposed min
 
 from typing import NamedTuple
 
-from lab.nn.backend import namespace
 from lab.nn.standardize import (
     Array,
     Standardized,
@@ -17,6 +16,7 @@ from lab.nn.standardize import (
     rows,
     standardize,
     standardize_backward,
+    sum_of_rows,
 )
 
 
@@ -46,8 +46,7 @@ def layernorm_forward(x, gamma, beta, ln_param):
 def layernorm_backward(dout, cache):
     """dout: (..., N, D), the gradient with respect to out. Returns dx, dgamma, dbeta."""
     standardized, gamma = cache
-    ones = namespace(dout).ones(dout.shape[-2], dtype=dout.dtype)
-    dbeta = ones @ dout
-    dgamma = ones @ (dout * standardized.x_hat.swapaxes(-1, -2))
+    dbeta = sum_of_rows(dout)
+    dgamma = sum_of_rows(dout * standardized.x_hat.swapaxes(-1, -2))
     dx = standardize_backward((dout * rows(gamma)).swapaxes(-1, -2), standardized)
     return dx.swapaxes(-1, -2), dgamma, dbeta

@@ -109,6 +109,7 @@ class FullyConnectedNet:
             data_seed = int(np.ravel(seed)[0])
         self._streams = {purpose: random.stream(data_seed, purpose) for purpose in ("dropout", "noise")}
         self._is_repeatable = data_seed is not None
+        self._softmax_loss = softmax_loss
 
         self._build(layers or {})
         self._bind()
@@ -146,17 +147,26 @@ class FullyConnectedNet:
         """The loss of a minibatch in training mode, shape () or (K,); its gradient is written to
         `flat_gradient` and stays there until the next call. Takes what `loss` takes."""
         samples = self._samples(X)
-        loss, dout = softmax_loss(self._forward(samples, training=True), self._labels(y, len(samples)))
+        loss, dout = self._softmax_loss(self._forward(samples, training=True), self._labels(y, len(samples)))
         for layer in reversed(self.layers):
             dout = layer.backward(dout)
-        if not np.any(self.reg):
+        if self._decay is None:
             return loss
-        reg = self._per_member(self.reg)
         for name, w in self.params.items():
             if name[0] == "W":
-                loss = loss + 0.5 * reg * (w * w).sum(axis=(-2, -1))
-                self._gradients[name] += (reg if self.members is None else reg[:, None, None]) * w
+                loss = loss + 0.5 * self._decay * (w * w).sum(axis=(-2, -1))
+                self._gradients[name] += self._decay[..., None, None] * w
         return loss
+
+    @property
+    def reg(self):
+        """L2: a number, in a population also one for each member. May be changed at any time."""
+        return self._reg
+
+    @reg.setter
+    def reg(self, value):
+        self._reg = value
+        self._decay = self._per_member(value) if np.any(value) else None
 
     @property
     def params(self):
@@ -179,6 +189,12 @@ class FullyConnectedNet:
     def bn_params(self):
         """Settings and running statistics of each normalization of activations, from the first layer on."""
         return [layer.param for layer in self.layers if "gamma" in layer.shapes]
+
+    def replace(self, leaves):
+        """Put compiled functions in the place of the lab's own, {old: new}; see `lab.nn.compiled`."""
+        for layer in self.layers:
+            layer.functions = leaves.get(layer.functions, layer.functions)
+        self._softmax_loss = leaves.get(self._softmax_loss, self._softmax_loss)
 
     @contextmanager
     def frozen(self):
@@ -343,10 +359,9 @@ class FullyConnectedNet:
         return y
 
     def _per_member(self, value):
-        """A setting as a number, or as (K,) in a population."""
-        if self.members is None:
-            return float(value)
-        return self.xp.asarray(np.broadcast_to(np.asarray(value, dtype=self.dtype), (self.members,)))
+        """A setting as an array () or, in a population, (K,)."""
+        lead = () if self.members is None else (self.members,)
+        return self.xp.asarray(np.broadcast_to(np.asarray(value, dtype=self.dtype), lead))
 
     def _stream_states(self):
         return {purpose: random.get_state(rng) for purpose, rng in self._streams.items()}

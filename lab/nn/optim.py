@@ -98,19 +98,23 @@ class Adam(SGD):
     epsilon = 1e-8
 
     def update(self, params, gradient, rate):
-        m, v, xp = self.velocities["m"], self.velocities["v"], namespace(params)
         self.t += 1
+        # rate * m_hat / (sqrt(v_hat) + epsilon), with m_hat = m * m_scale and v_hat = v * v_scale
+        m_scale = (1 - self.beta1) / (1 - self.beta1**self.t)
+        root_v_scale = ((1 - self.beta2) / (1 - self.beta2**self.t)) ** 0.5
+        self._apply(params, gradient, rate * (m_scale / root_v_scale), self.epsilon / root_v_scale)
+
+    def _apply(self, params, gradient, rate, epsilon):
+        """Fold the gradient into m and v, then w -= m / (sqrt(v) + epsilon) * rate."""
+        m, v, xp = self.velocities["m"], self.velocities["v"], namespace(params)
         m *= self.beta1
         m += gradient
         v *= self.beta2
         v += xp.multiply(gradient, gradient, out=self._scratch)
-        # rate * m_hat / (sqrt(v_hat) + epsilon), with m_hat = m * m_scale and v_hat = v * v_scale
-        m_scale = (1 - self.beta1) / (1 - self.beta1**self.t)
-        root_v_scale = ((1 - self.beta2) / (1 - self.beta2**self.t)) ** 0.5
         step = xp.sqrt(v, out=self._scratch)
-        step += self.epsilon / root_v_scale
+        step += epsilon
         xp.divide(m, step, out=step)
-        step *= rate * (m_scale / root_v_scale)
+        step *= rate
         params -= step
 
 

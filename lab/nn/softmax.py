@@ -14,7 +14,7 @@ def softmax_loss(x, y):
     exp = xp.exp(shifted)
     total = exp.sum(axis=-1, keepdims=True)
     correct = (..., xp.arange(n), y)
-    loss = (xp.log(total[..., 0]) - shifted[correct]).mean(axis=-1)
+    loss = (xp.log(total[..., 0]) - shifted[correct]).sum(axis=-1) / n
     dx = exp / total
     dx[correct] -= 1
     dx /= n

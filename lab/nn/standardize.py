@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from lab.nn.backend import namespace
 
 Array = Any  # numpy.ndarray or cupy.ndarray
+BLOCK = 128  # rows that are added up one after the other
 
 
 class Convention(NamedTuple):
@@ -49,16 +50,14 @@ def standardize(x, eps=1e-5, ddof=0, root="inside"):
     root: "inside" 1 / sqrt(var + eps), "outside" 1 / (sqrt(var) + eps), "floor" 1 / sqrt(max(var, eps)).
     Returns (Standardized, mean, var), the statistics of shape (..., D).
     """
-    xp, n = namespace(x), x.shape[-2]
-    # Averages are matrix products: at these sizes BLAS adds up several times faster than mean().
-    average = xp.full(n, 1 / n, dtype=x.dtype)
-    mean = average @ x
+    n = x.shape[-2]
+    dof = max(n - ddof, 1)
+    mean = sum_of_rows(x) / n
     x_hat = x - rows(mean)
-    drift = average @ x_hat  # what rounding left of the mean; matters for float32 far from zero
+    drift = sum_of_rows(x_hat) / n  # what rounding left of the mean; matters for float32 far from zero
     x_hat -= rows(drift)
     mean += drift
-    dof = max(n - ddof, 1)
-    var = average @ (x_hat * x_hat) * (n / dof)
+    var = sum_of_rows(x_hat * x_hat) / dof
 
     inv_std, eps_factor = inverse_std(var, eps, root)
     x_hat *= rows(inv_std)
@@ -90,13 +89,25 @@ def standardize_backward(dx_hat, standardized):
     dx_hat: (..., N, D). Returns dx of the same shape.
     """
     x_hat, inv_std, dof, eps_factor = standardized
-    n = dx_hat.shape[-2]
-    ones = namespace(dx_hat).ones(n, dtype=dx_hat.dtype)
-    dx = x_hat * rows(ones @ (dx_hat * x_hat) * eps_factor / -dof)
+    dx = x_hat * rows(sum_of_rows(dx_hat * x_hat) * eps_factor / -dof)
     dx += dx_hat
-    dx -= rows(ones @ dx_hat / n)
+    dx -= rows(sum_of_rows(dx_hat) / dx_hat.shape[-2])
     dx *= rows(inv_std)
     return dx
+
+
+def sum_of_rows(x, out=None):
+    """x: (..., N, D). Returns (..., D), the sum over N, in blocks, for float32 forgets what is added to a
+    large sum."""
+    n = x.shape[-2]
+    if n <= BLOCK:
+        return x.sum(axis=-2, out=out)
+    parts = (x[..., i : i + BLOCK, :].sum(axis=-2) for i in range(0, n, BLOCK))
+    total = sum(parts)
+    if out is None:
+        return total
+    out[...] = total
+    return out
 
 
 def rows(per_feature):

@@ -8,12 +8,13 @@ from array import array
 from collections.abc import Mapping
 from contextlib import contextmanager
 from copy import copy, deepcopy
+from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from lab.data import Data, augment, load
-from lab.nn import random
+from lab.nn import compiled, random
 from lab.nn.backend import array_module, to_host
 from lab.nn.network import FullyConnectedNet
 from lab.nn.optim import OPTIMIZERS
@@ -92,9 +93,12 @@ class Training:
         self.config, self.backend = config, "NumPy on the processor"
         self.batch_size, self.epochs = batch_size, epochs
         self.learning_rate, self.schedule, self.schedule_config = learning_rate, schedule, schedule_config
-        self.optimizer = OPTIMIZERS[optimizer](self.net.flat_params, **optim_config)
         order = random.stream(data_seed, "minibatches")
         self.minibatches = Minibatches(len(data["y_train"]), batch_size, sampling, order)
+        leaves = compiled.leaves(self.total_steps, self.net.flat_params.size) if self.net.xp is np else {}
+        self.net.replace(leaves)
+        rule = OPTIMIZERS[optimizer]
+        self.optimizer = leaves.get(rule, rule)(self.net.flat_params, **optim_config)
         self.augmentation = augmentation
         self._augmentation_rng = random.stream(data_seed, "augmentation")
         self._image_shape = image_shape or data["X_train"].shape[1:]
@@ -117,7 +121,7 @@ class Training:
         self._is_due = False  # whether accuracy is to be measured before the next update
         self._losses = array("d")  # on the host, of all members
         self._unread: list[Any] = []  # on the device
-        self._diverged = np.zeros(self.net.members or 1, dtype=int)  # update at which a member diverged, or 0
+        self._diverged = [0] * (self.net.members or 1)  # update at which each member diverged, or 0
 
     @classmethod
     def from_config(cls, config, data=None, layers=None, **members):
@@ -166,7 +170,7 @@ class Training:
     @property
     def is_done(self):
         """Whether all updates are made, or all members have diverged."""
-        return self.step >= self.total_steps or bool(self._diverged.all())
+        return self.step >= self.total_steps or all(self._diverged)
 
     @property
     def epoch(self):
@@ -203,7 +207,7 @@ class Training:
     def diverged_at(self):
         """The update (from 1) whose loss was the first that isn't finite, or None; in a population a list."""
         self._read()
-        updates = [int(update) or None for update in self._diverged]
+        updates = [update or None for update in self._diverged]
         return updates[0] if self.net.members is None else updates
 
     def __iter__(self):
@@ -224,7 +228,7 @@ class Training:
             "step": self.step,
             "accuracies": list(self.accuracies),
             "losses": self._losses[:],
-            "diverged": self._diverged.copy(),
+            "diverged": self._diverged[:],
         }
 
     def load_state(self, state):
@@ -236,14 +240,14 @@ class Training:
         self.learning_rate, self.reg, self.step = state["learning_rate"], state["reg"], state["step"]
         self.measured, self._losses, self._unread = list(state["accuracies"]), state["losses"][:], []
         self._is_due = False
-        self._diverged = state["diverged"].copy()
+        self._diverged = state["diverged"][:]
 
     def branch(self):
         """A copy that goes on by itself; the data is shared, all that changes is not."""
         twin = copy(self)
-        for name in ("net", "optimizer", "minibatches", "_augmentation_rng", "_diverged"):
+        for name in ("net", "optimizer", "minibatches", "_augmentation_rng"):
             setattr(twin, name, deepcopy(getattr(self, name)))
-        for name in ("measured", "_losses", "_unread"):
+        for name in ("measured", "_losses", "_unread", "_diverged"):
             setattr(twin, name, getattr(self, name)[:])
         return twin
 
@@ -277,9 +281,12 @@ class Training:
             loss = self.net.backpropagate(X, self._y[self.net.xp.asarray(rows)])
             self.optimizer.update(self.net.flat_params, self.net.flat_gradient, self._rate())
             self.step += 1
-            self._unread.append(loss)
-            if self.net.xp is np or len(self._unread) >= UNREAD_ON_DEVICE:
-                self._read()
+            if self.net.xp is np:
+                self._note(loss)
+            else:
+                self._unread.append(loss)
+                if len(self._unread) >= UNREAD_ON_DEVICE:
+                    self._read()
             self._is_due = self.step == 1 or self.step % self.minibatches.per_epoch == 0
 
     def _taken(self, rows):
@@ -302,16 +309,21 @@ class Training:
         return self.net.xp.asarray(rates.astype(self.net.dtype))
 
     def _read(self):
-        """Fetch the losses that are still on the device, and see which members have diverged."""
-        if not self._unread:
-            return
-        losses = to_host(self.net.xp.stack(self._unread))  # in one go
-        first = len(self._losses) // len(self._diverged) + 1
-        for update, loss in enumerate(losses.reshape(len(losses), -1), start=first):
-            newly = (self._diverged == 0) & ~np.isfinite(loss)
-            self._diverged[newly] = update
-            self._losses.extend(loss)
-        self._unread = []
+        """Fetch the losses that are still on the device."""
+        if self._unread:
+            unread, self._unread = self._unread, []
+            for losses in to_host(self.net.xp.stack(unread)):  # in one go
+                self._note(losses)
+
+    def _note(self, losses):
+        """Keep the losses of one update, () or (K,), and see which members have diverged."""
+        values = [float(losses)] if self.net.members is None else losses.tolist()
+        self._losses.extend(values)
+        if not all(map(isfinite, values)):
+            update = len(self._losses) // len(values)
+            for member, value in enumerate(values):
+                if not (isfinite(value) or self._diverged[member]):
+                    self._diverged[member] = update
 
 
 def load_data(config):

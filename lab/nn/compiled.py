@@ -1,0 +1,62 @@
+"""When the leaf functions run compiled (`lab.nn.kernels`), and what is to be said where they can't.
+
+Numbers don't depend on it, so the decision may: loading takes about half a second, and pays as soon as the
+updates that a process has made and is about to make would have been sooner done with it.
+"""
+
+import sys
+import warnings
+from collections.abc import Mapping
+from contextlib import contextmanager
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+LOADING = 0.6  # seconds that numba and the cached kernels take to load
+SAVED_BY_UPDATE = 1e-4  # seconds that kernels save at an update of a small network
+SAVED_BY_PARAMETER = 0.8e-9  # and for each parameter, most of it in Adam
+
+_wanted: bool | None = None  # what `use` says
+_saved = 0.0  # seconds that kernels would have saved in this process so far
+
+
+@contextmanager
+def use(wanted: bool | None):
+    """Within it, runs and networks that are made use kernels (True), NumPy alone (False), or what takes
+    less time (None, as outside of it)."""
+    global _wanted
+    before, _wanted = _wanted, wanted
+    try:
+        yield
+    finally:
+        _wanted = before
+
+
+def leaves(updates: int, parameters: int) -> Mapping[Any, Any]:
+    """What to replace for a run of so many updates: NumPy's pairs, loss and optimizers by compiled ones.
+
+    parameters: of all members together. Empty where NumPy alone is as quick, or numba can't be used.
+    """
+    global _saved
+    _saved += updates * (SAVED_BY_UPDATE + parameters * SAVED_BY_PARAMETER)
+    is_loaded = "lab.nn.kernels" in sys.modules
+    if _wanted is False or (_wanted is None and not is_loaded and _saved < LOADING):
+        return {}
+    return load()
+
+
+@cache
+def load() -> Mapping[Any, Any]:
+    """Load the kernels. Returns what they replace; empty, with a warning, where numba fails."""
+    if find_spec("numba") is None:
+        return {}
+    try:
+        import numba
+
+        if numba.config.DISABLE_JIT:  # kernels would run as Python, slower than NumPy
+            return {}
+        from lab.nn.kernels import LEAVES
+    except Exception as reason:  # a broken installation, or no folder that the cache can be written to
+        warnings.warn(f"numba can't be used, so NumPy computes alone: {reason}", stacklevel=2)
+        return {}
+    return LEAVES

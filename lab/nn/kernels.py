@@ -1,0 +1,435 @@
+"""The leaf functions once more, compiled with numba: same names, same signatures, the same numbers.
+
+A kernel does in one pass over the memory what NumPy does in several, but every operation in NumPy's order
+and precision, so that results are equal bit for bit: whether numba is there changes how long a run takes
+and nothing else. What no kernel is written for goes to the NumPy function, which also raises the errors.
+Loading takes half a second; `lab.nn.compiled` decides when that pays, and nothing else imports this module.
+
+Kernels see a population, (K, N, D); a single network is its only member.
+"""
+
+import numpy as np
+from numba import njit
+
+from lab.nn import affine, batchnorm, layernorm, optim, relu, softmax
+from lab.nn.batchnorm import BatchNormCache
+from lab.nn.layernorm import LayerNormCache
+from lab.nn.standardize import BLOCK, Standardized, convention_of
+
+kernel = njit(cache=True, error_model="numpy", nogil=True)
+
+
+def is_plain(x, *others):
+    """Whether kernels can take these arrays: all of one type, the first contiguous and with columns."""
+    if not x.flags.c_contiguous or x.shape[-1] < 2:  # NumPy adds up a single column in another order
+        return False
+    dtype = x.dtype
+    for other in others:  # noqa: SIM110 -- all() takes three times as long
+        if other.dtype is not dtype:
+            return False
+    return True
+
+
+# --- affine -------------------------------------------------------------------------------------------
+
+
+def affine_forward(x, w, b):
+    flat = x.reshape(x.shape[0], -1) if w.ndim == 2 else x
+    if not is_plain(flat, w, b) or flat.shape[-1] != w.shape[-2] or b.shape[-1] < 2:
+        return affine.affine_forward(x, w, b)
+    out = flat @ w
+    add_to_rows(out, b)
+    return out, (x, w)
+
+
+def affine_backward(dout, cache, into=None, needs_dx=True):
+    x, w = cache
+    if into is None or not is_plain(dout, x, w):
+        return affine.affine_backward(dout, cache, into, needs_dx)
+    flat = x.reshape(x.shape[0], -1) if w.ndim == 2 else x
+    dw, db = into
+    np.matmul(flat.swapaxes(-1, -2), dout, out=dw)
+    sum_of_rows(dout, db)
+    if not needs_dx:
+        return None, dw, db
+    dx = dout @ w.swapaxes(-1, -2)
+    return dx.reshape(x.shape) if w.ndim == 2 else dx, dw, db
+
+
+@kernel
+def add_to_rows(x, b):
+    """x += b, in place; x: (N, D) or (K, N, D), b: (D,) or (K, D)."""
+    n, d = x.shape[-2:]
+    xs, bs = x.reshape((-1, n, d)), np.atleast_2d(b)
+    for k in range(len(xs)):
+        for i in range(n):
+            for j in range(d):
+                xs[k, i, j] += bs[k, j]
+
+
+@kernel
+def sum_of_rows(x, total):
+    """total = the sum over the rows of x, in blocks as in `lab.nn.standardize`."""
+    n, d = x.shape[-2:]
+    xs, totals = x.reshape((-1, n, d)), np.atleast_2d(total)
+    for k in range(len(xs)):
+        whole, part = np.zeros(d, x.dtype), np.empty(d, x.dtype)
+        for start in range(0, n, BLOCK):
+            part[:] = 0
+            for i in range(start, min(start + BLOCK, n)):
+                for j in range(d):
+                    part[j] += xs[k, i, j]
+            whole += part
+        totals[k] = whole
+
+
+# --- batch norm ---------------------------------------------------------------------------------------
+
+
+def batchnorm_forward(x, gamma, beta, bn_param):
+    eps, mean, var = bn_param.get("eps", 1e-5), bn_param.get("running_mean"), bn_param.get("running_var")
+    convention, shape, n = convention_of(bn_param), gamma.shape, x.shape[-2]
+    if (
+        bn_param.get("mode") != "train"
+        or mean is None
+        or n < 2
+        or convention.root != "inside"
+        or type(eps) is not float
+        or not is_plain(x, gamma, beta, mean, var)
+        or not (*x.shape[:-2], x.shape[-1]) == shape == beta.shape == mean.shape == var.shape
+    ):
+        return batchnorm.batchnorm_forward(x, gamma, beta, bn_param)
+    weights = batchnorm.running_weights(bn_param, convention, n)
+    out, x_hat, inv_std = np.empty_like(x), np.empty_like(x), np.empty(shape, x.dtype)
+    new_mean, new_var = bn_param["running_mean"], bn_param["running_var"] = mean.copy(), var.copy()
+    dof = n - convention.ddof
+    standardize_columns(x, gamma, beta, eps, dof, *weights, out, x_hat, inv_std, new_mean, new_var)
+    return out, BatchNormCache(Standardized(x_hat, inv_std, dof, 1.0), gamma, True)
+
+
+def batchnorm_backward_alt(dout, cache):
+    (x_hat, inv_std, dof, eps_factor), gamma, training = cache
+    if not training or type(eps_factor) is not float or not is_plain(dout, x_hat, gamma):
+        return batchnorm.batchnorm_backward_alt(dout, cache)
+    dx = np.empty_like(dout)
+    dgamma, dbeta = np.empty(gamma.shape, dout.dtype), np.empty(gamma.shape, dout.dtype)
+    standardize_columns_backward(dout, x_hat, inv_std, gamma, dof, dx, dgamma, dbeta)
+    return dx, dgamma, dbeta
+
+
+@kernel
+def standardize_columns(
+    x, gamma, beta, eps, dof, keep, add, unbiased, out, x_hat, inv_std, running_mean, running_var
+):
+    """Batch norm's forward pass in training mode; the last five arguments are written."""
+    n, d = x.shape[-2:]
+    xs, outs, hats = x.reshape((-1, n, d)), out.reshape((-1, n, d)), x_hat.reshape((-1, n, d))
+    gammas, betas, inv_stds = np.atleast_2d(gamma), np.atleast_2d(beta), np.atleast_2d(inv_std)
+    means, variances = np.atleast_2d(running_mean), np.atleast_2d(running_var)
+    number = x.dtype.type
+    one, rows, dof, eps = number(1), number(n), number(dof), number(eps)
+    keep, add, unbiased = number(keep), number(add), number(unbiased)
+    mean, drift, var = np.empty(d, x.dtype), np.empty(d, x.dtype), np.empty(d, x.dtype)
+    g, b, part = np.empty(d, x.dtype), np.empty(d, x.dtype), np.empty(d, x.dtype)
+    for k in range(len(xs)):
+        x_k, out_k, hat, inv = xs[k], outs[k], hats[k], inv_stds[k]
+        g[:], b[:] = gammas[k], betas[k]
+        mean[:], drift[:], var[:] = 0, 0, 0
+        for start in range(0, n, BLOCK):
+            part[:] = 0
+            for i in range(start, min(start + BLOCK, n)):
+                for j in range(d):
+                    part[j] += x_k[i, j]
+            mean += part
+        mean /= rows
+        for start in range(0, n, BLOCK):
+            part[:] = 0
+            for i in range(start, min(start + BLOCK, n)):
+                for j in range(d):
+                    hat[i, j] = x_k[i, j] - mean[j]
+                    part[j] += hat[i, j]
+            drift += part
+        drift /= rows
+        mean += drift
+        for start in range(0, n, BLOCK):
+            part[:] = 0
+            for i in range(start, min(start + BLOCK, n)):
+                for j in range(d):
+                    hat[i, j] -= drift[j]
+                    part[j] += hat[i, j] * hat[i, j]
+            var += part
+        for j in range(d):
+            var[j] /= dof
+            inv[j] = one / np.sqrt(var[j] + eps)
+            means[k, j] = keep * means[k, j] + add * mean[j]
+            variances[k, j] = keep * variances[k, j] + add * (var[j] * unbiased)
+        for i in range(n):
+            for j in range(d):
+                hat[i, j] *= inv[j]
+                out_k[i, j] = hat[i, j] * g[j] + b[j]
+
+
+@kernel
+def standardize_columns_backward(dout, x_hat, inv_std, gamma, dof, dx, dgamma, dbeta):
+    """Batch norm's closed form; the last three arguments are written."""
+    n, d = dout.shape[-2:]
+    douts, hats, dxs = dout.reshape((-1, n, d)), x_hat.reshape((-1, n, d)), dx.reshape((-1, n, d))
+    gammas, inv_stds = np.atleast_2d(gamma), np.atleast_2d(inv_std)
+    dgammas, dbetas = np.atleast_2d(dgamma), np.atleast_2d(dbeta)
+    rows, dof = dout.dtype.type(n), dout.dtype.type(dof)
+    slope, mean, scale = np.empty(d, dout.dtype), np.empty(d, dout.dtype), np.empty(d, dout.dtype)
+    for k in range(len(douts)):
+        dout_k, hat, dx_k, dg, db = douts[k], hats[k], dxs[k], dgammas[k], dbetas[k]
+        dg[:], db[:] = 0, 0
+        for start in range(0, n, BLOCK):
+            mean[:], slope[:] = 0, 0
+            for i in range(start, min(start + BLOCK, n)):
+                for j in range(d):
+                    mean[j] += dout_k[i, j]
+                    slope[j] += dout_k[i, j] * hat[i, j]
+            db += mean
+            dg += slope
+        for j in range(d):
+            slope[j], mean[j], scale[j] = dg[j] / dof, db[j] / rows, gammas[k, j] * inv_stds[k, j]
+        for i in range(n):
+            for j in range(d):
+                dx_k[i, j] = (dout_k[i, j] - hat[i, j] * slope[j] - mean[j]) * scale[j]
+
+
+# --- layer norm ---------------------------------------------------------------------------------------
+
+
+def layernorm_forward(x, gamma, beta, ln_param):
+    eps, convention = ln_param.get("eps", 1e-5), convention_of(ln_param)
+    if (
+        convention.root != "inside"
+        or type(eps) is not float
+        or not is_plain(x, gamma, beta)
+        or not gamma.shape == beta.shape == (*x.shape[:-2], x.shape[-1])
+    ):
+        return layernorm.layernorm_forward(x, gamma, beta, ln_param)
+    dof = max(x.shape[-1] - convention.ddof, 1)
+    out, x_hat, inv_std = np.empty_like(x), np.empty_like(x), np.empty(x.shape[:-1], x.dtype)
+    standardize_rows(x, gamma, beta, eps, dof, out, x_hat, inv_std)
+    return out, LayerNormCache(Standardized(x_hat.swapaxes(-1, -2), inv_std, dof, 1.0), gamma)
+
+
+def layernorm_backward(dout, cache):
+    (x_hat, inv_std, dof, eps_factor), gamma = cache
+    x_hat = x_hat.swapaxes(-1, -2)
+    if type(eps_factor) is not float or not is_plain(dout, gamma) or not is_plain(x_hat, dout):
+        return layernorm.layernorm_backward(dout, cache)
+    dx = np.empty_like(dout)
+    dgamma, dbeta = np.empty(gamma.shape, dout.dtype), np.empty(gamma.shape, dout.dtype)
+    standardize_rows_backward(dout, x_hat, inv_std, gamma, dof, dx, dgamma, dbeta)
+    return dx, dgamma, dbeta
+
+
+@kernel
+def standardize_rows(x, gamma, beta, eps, dof, out, x_hat, inv_std):
+    """Layer norm's forward pass; the last three arguments are written."""
+    n, d = x.shape[-2:]
+    xs, outs, hats = x.reshape((-1, n, d)), out.reshape((-1, n, d)), x_hat.reshape((-1, n, d))
+    gammas, betas, inv_stds = np.atleast_2d(gamma), np.atleast_2d(beta), inv_std.reshape((-1, n))
+    number = x.dtype.type
+    one, columns, dof, eps = number(1), number(d), number(dof), number(eps)
+    g, b, squares = np.empty(d, x.dtype), np.empty(d, x.dtype), np.empty(d, x.dtype)
+    for k in range(len(xs)):
+        g[:], b[:] = gammas[k], betas[k]
+        for i in range(n):
+            row, hat, out_i = xs[k, i], hats[k, i], outs[k, i]
+            mean = sum_of_row(row) / columns
+            for j in range(d):
+                hat[j] = row[j] - mean
+            drift = sum_of_row(hat) / columns
+            for j in range(d):
+                hat[j] -= drift
+                squares[j] = hat[j] * hat[j]
+            inv = one / np.sqrt(sum_of_row(squares) / dof + eps)
+            inv_stds[k, i] = inv
+            for j in range(d):
+                hat[j] *= inv
+                out_i[j] = hat[j] * g[j] + b[j]
+
+
+@kernel
+def standardize_rows_backward(dout, x_hat, inv_std, gamma, dof, dx, dgamma, dbeta):
+    """Layer norm's backward pass; the last three arguments are written."""
+    n, d = dout.shape[-2:]
+    douts, hats, dxs = dout.reshape((-1, n, d)), x_hat.reshape((-1, n, d)), dx.reshape((-1, n, d))
+    gammas, inv_stds = np.atleast_2d(gamma), inv_std.reshape((-1, n))
+    dgammas, dbetas = np.atleast_2d(dgamma), np.atleast_2d(dbeta)
+    columns, dof = dout.dtype.type(d), dout.dtype.type(dof)
+    g, dx_hat, products = np.empty(d, dout.dtype), np.empty(d, dout.dtype), np.empty(d, dout.dtype)
+    dg_part, db_part = np.empty(d, dout.dtype), np.empty(d, dout.dtype)
+    for k in range(len(douts)):
+        dg, db = dgammas[k], dbetas[k]
+        g[:] = gammas[k]
+        dg[:], db[:], dg_part[:], db_part[:] = 0, 0, 0, 0
+        for i in range(n):
+            row, hat, dx_i, inv = douts[k, i], hats[k, i], dxs[k, i], inv_stds[k, i]
+            for j in range(d):
+                db_part[j] += row[j]
+                dg_part[j] += row[j] * hat[j]
+                dx_hat[j] = row[j] * g[j]
+                products[j] = dx_hat[j] * hat[j]
+            slope, mean = sum_of_row(products) / dof, sum_of_row(dx_hat) / columns
+            for j in range(d):
+                dx_i[j] = (dx_hat[j] - hat[j] * slope - mean) * inv
+            if (i + 1) % BLOCK == 0 or i + 1 == n:
+                dg += dg_part
+                db += db_part
+                dg_part[:], db_part[:] = 0, 0
+
+
+@kernel
+def sum_of_row(row):
+    """The sum of a contiguous row, in blocks as in `lab.nn.standardize`."""
+    total = row.dtype.type(0)
+    for start in range(0, len(row), BLOCK):
+        total += sum_of_block(row[start : start + BLOCK])
+    return total
+
+
+@kernel
+def sum_of_block(row):
+    """row.sum() as NumPy does it for up to 128 neighbours in memory: as eight sums."""
+    n, total = len(row), row.dtype.type(0)
+    end = n - n % 8
+    if end:
+        a, b, c, d, e, f, g, h = row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7]
+        for i in range(8, end, 8):
+            a += row[i]
+            b += row[i + 1]
+            c += row[i + 2]
+            d += row[i + 3]
+            e += row[i + 4]
+            f += row[i + 5]
+            g += row[i + 6]
+            h += row[i + 7]
+        total = ((a + b) + (c + d)) + ((e + f) + (g + h))
+    for i in range(end, n):
+        total += row[i]
+    return total
+
+
+# --- activation and loss ------------------------------------------------------------------------------
+
+
+def relu_forward(x):
+    if not is_plain(x):
+        return relu.relu_forward(x)
+    out = np.empty_like(x)
+    cut(x, out)
+    return out, x
+
+
+def relu_backward(dout, cache):
+    if not is_plain(dout, cache) or not cache.flags.c_contiguous:
+        return relu.relu_backward(dout, cache)
+    dx = np.empty_like(dout)
+    cut_backward(dout, cache, dx)
+    return dx
+
+
+@kernel
+def cut(x, out):
+    """out = x where it is positive or isn't a number, else 0."""
+    xs, outs = x.ravel(), out.ravel()
+    zero = x.dtype.type(0)
+    for i in range(len(xs)):
+        outs[i] = zero if xs[i] <= zero else xs[i]
+
+
+@kernel
+def cut_backward(dout, x, dx):
+    """dx = dout where x is positive, else 0 * dout, which keeps what isn't finite."""
+    douts, xs, dxs = dout.ravel(), x.ravel(), dx.ravel()
+    zero = x.dtype.type(0)
+    for i in range(len(xs)):
+        dxs[i] = douts[i] if xs[i] > zero else douts[i] * zero
+
+
+def softmax_loss(x, y):
+    if not is_plain(x) or x.shape[-1] > BLOCK:
+        return softmax.softmax_loss(x, y)
+    shifted, dx = np.empty_like(x), np.empty_like(x)
+    total, chosen = np.empty((2, *x.shape[:-1]), x.dtype)
+    shift_rows(x, shifted)
+    softmax_rows(np.exp(shifted), shifted, y, total, chosen, dx)
+    return (np.log(total) - chosen).sum(axis=-1) / x.shape[-2], dx
+
+
+@kernel
+def shift_rows(x, shifted):
+    """shifted = x - x.max(axis=-1)."""
+    columns = x.shape[-1]
+    xs, shifted_rows = x.reshape((-1, columns)), shifted.reshape((-1, columns))
+    for i in range(len(xs)):
+        greatest = xs[i, 0]
+        for j in range(1, columns):
+            if not xs[i, j] <= greatest:  # also when it isn't a number
+                greatest = xs[i, j]
+        for j in range(columns):
+            shifted_rows[i, j] = xs[i, j] - greatest
+
+
+@kernel
+def softmax_rows(exp, shifted, y, total, chosen, dx):
+    """The softmax's gradient from the exponentials of the shifted scores; the last three are written."""
+    n, columns = exp.shape[-2:]
+    exps, shifted_rows, dxs = (
+        exp.reshape((-1, n, columns)),
+        shifted.reshape((-1, n, columns)),
+        dx.reshape((-1, n, columns)),
+    )
+    totals, chosens = np.atleast_2d(total), np.atleast_2d(chosen)
+    rows, one = exp.dtype.type(n), exp.dtype.type(1)
+    for k in range(len(exps)):
+        for i in range(n):
+            whole = sum_of_block(exps[k, i])
+            totals[k, i], chosens[k, i] = whole, shifted_rows[k, i, y[i]]
+            for j in range(columns):
+                dxs[k, i, j] = exps[k, i, j] / whole
+            dxs[k, i, y[i]] -= one
+            for j in range(columns):
+                dxs[k, i, j] /= rows
+
+
+# --- optimizer ----------------------------------------------------------------------------------------
+
+
+class Adam(optim.Adam):
+    """Adam in one pass over params, gradient, m and v."""
+
+    def _apply(self, params, gradient, rate, epsilon):
+        number, vectors = params.dtype.type, (params, gradient, *self.velocities.values())
+        beta1, beta2, epsilon = number(self.beta1), number(self.beta2), number(epsilon)
+        if np.ndim(rate) == 0:
+            adam(*map(np.ravel, vectors), number(rate), epsilon, beta1, beta2)
+        else:
+            for member_rate, *member in zip(np.ravel(rate), *vectors, strict=True):
+                adam(*member, number(member_rate), epsilon, beta1, beta2)
+
+
+@kernel
+def adam(params, gradient, m, v, rate, epsilon, beta1, beta2):
+    """One update of flat vectors; see `lab.nn.optim.Adam`."""
+    for i in range(len(params)):
+        first = m[i] * beta1 + gradient[i]
+        second = v[i] * beta2 + gradient[i] * gradient[i]
+        m[i], v[i] = first, second
+        params[i] -= first / (np.sqrt(second) + epsilon) * rate
+
+
+LEAVES = {
+    (affine.affine_forward, affine.affine_backward): (affine_forward, affine_backward),
+    (batchnorm.batchnorm_forward, batchnorm.batchnorm_backward_alt): (
+        batchnorm_forward,
+        batchnorm_backward_alt,
+    ),
+    (layernorm.layernorm_forward, layernorm.layernorm_backward): (layernorm_forward, layernorm_backward),
+    (relu.relu_forward, relu.relu_backward): (relu_forward, relu_backward),
+    softmax.softmax_loss: softmax_loss,
+    optim.Adam: Adam,
+}
