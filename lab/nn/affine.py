@@ -21,7 +21,7 @@ def affine_forward(x, w, b):
     return out, (x, w)
 
 
-def affine_backward(dout, cache, into=None, needs_dx=True):
+def affine_backward(dout, cache, into=(None, None), needs_dx=True):
     """dout: (..., N, M). Returns dx, dw, db.
 
     into: arrays (dw, db) to write to. needs_dx: False where x is the data, to save a product; dx is None.
@@ -29,9 +29,8 @@ def affine_backward(dout, cache, into=None, needs_dx=True):
     x, w = cache
     flat = x.reshape(x.shape[0], -1) if w.ndim == 2 else x
     xp = namespace(dout)
-    dw, db = into or (None, None)
-    dw = xp.matmul(flat.swapaxes(-1, -2), dout, out=dw)
-    db = sum_of_rows(dout, out=db)
+    dw = xp.matmul(flat.swapaxes(-1, -2), dout, out=into[0])
+    db = sum_of_rows(dout, out=into[1])
     dx = (
         (dout @ w.swapaxes(-1, -2)).reshape(x.shape if w.ndim == 2 else dout.shape[:-1] + (-1,))
         if needs_dx
@@ -55,11 +54,9 @@ class Affine(Layer):
         return out
 
     def backward(self, dout):
-        into = self.gradients
-        dx, dw, db = self.functions[1](dout, self.cache, into=into, needs_dx=not self.is_first)
+        needs_dx = not self.is_first
+        dx, dw, db = self.functions[1](dout, self.cache, into=self.gradients, needs_dx=needs_dx)
         if self.weightstd:
             dw = self.weightstd.backward(dw)
-        for view, gradient in zip(into, (dw, db), strict=True):
-            if gradient is not view:
-                view[...] = gradient
+        self._keep((dw, db))
         return dx

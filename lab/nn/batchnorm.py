@@ -67,35 +67,36 @@ def batchnorm_forward(x, gamma, beta, bn_param):
     return out, BatchNormCache(standardized, gamma, mode == "train")
 
 
-def batchnorm_backward(dout, cache):
+def batchnorm_backward(dout, cache, into=(None, None)):
     """Backpropagate through the graph of batch normalization, node by node.
 
-    dout: (..., N, D), the gradient with respect to out. Returns dx, dgamma, dbeta.
+    dout: (..., N, D), the gradient with respect to out. into: arrays to write dgamma and dbeta to.
+    Returns dx, dgamma, dbeta.
     """
     (x_hat, inv_std, dof, eps_factor), gamma, training = cache
-    dbeta = dout.sum(axis=-2)
-    dgamma = (dout * x_hat).sum(axis=-2)
+    dgamma = sum_of_rows(dout * x_hat, out=into[0])
+    dbeta = sum_of_rows(dout, out=into[1])
     dx_hat = dout * rows(gamma)
     dcentred = dx_hat * rows(inv_std)
     if not training:  # mean and var were constants
         return dcentred, dgamma, dbeta
 
     centred = x_hat / rows(inv_std)
-    dinv_std = (dx_hat * centred).sum(axis=-2)
+    dinv_std = sum_of_rows(dx_hat * centred)
     dvar = -0.5 * inv_std**3 * eps_factor * dinv_std
     dcentred += rows(dvar) * 2 / dof * centred
-    dmean = -dcentred.sum(axis=-2)
+    dmean = -sum_of_rows(dcentred)
     return dcentred + rows(dmean) / dout.shape[-2], dgamma, dbeta
 
 
-def batchnorm_backward_alt(dout, cache):
+def batchnorm_backward_alt(dout, cache, into=(None, None)):
     """The same gradients from the closed form.
 
     Folding the nodes above: dx = gamma * inv_std * (dout - mean(dout) - x_hat * mean(dout * x_hat)).
     """
     (x_hat, inv_std, dof, eps_factor), gamma, training = cache
-    dbeta = sum_of_rows(dout)
-    dgamma = sum_of_rows(dout * x_hat)
+    dgamma = sum_of_rows(dout * x_hat, out=into[0])
+    dbeta = sum_of_rows(dout, out=into[1])
     if not training:
         return dout * rows(gamma * inv_std), dgamma, dbeta
 
@@ -117,8 +118,7 @@ def running_weights(bn_param, convention, n):
 def _update_running(bn_param, convention, n, mean, var):
     """Fold the minibatch's statistics into the running ones, as the convention says."""
     keep, add, unbiased = running_weights(bn_param, convention, n)
-    for name, batch, initial in (
-        ("running_mean", mean, 0.0),
-        ("running_var", var * unbiased, convention.initial_var),
-    ):
-        bn_param[name] = keep * bn_param.get(name, initial) + add * batch
+    if unbiased != 1:
+        var = var * unbiased
+    bn_param["running_mean"] = keep * bn_param.get("running_mean", 0.0) + add * mean
+    bn_param["running_var"] = keep * bn_param.get("running_var", convention.initial_var) + add * var

@@ -39,14 +39,15 @@ def groupnorm_forward(x, gamma, beta, gn_param):
     return out, GroupNormCache(standardized, gamma)
 
 
-def groupnorm_backward(dout, cache):
-    """dout: the shape of x, the gradient with respect to out. Returns dx, dgamma, dbeta."""
+def groupnorm_backward(dout, cache, into=(None, None)):
+    """dout: the shape of x, the gradient with respect to out. into: arrays to write dgamma and dbeta to.
+    Returns dx, dgamma, dbeta."""
     standardized, gamma = cache
     x_hat = standardized.x_hat.swapaxes(-1, -2).reshape(dout.shape)
     samples = gamma.ndim - 1
     others = (samples, *range(samples + 2, dout.ndim))
-    dbeta = dout.sum(axis=others)
-    dgamma = (dout * x_hat).sum(axis=others)
+    dgamma = (dout * x_hat).sum(axis=others, out=into[0])
+    dbeta = dout.sum(axis=others, out=into[1])
     columns = standardized.x_hat.swapaxes(-1, -2).shape
     dx_hat = (dout * _channels(gamma, dout)).reshape(columns).swapaxes(-1, -2)
     return standardize_backward(dx_hat, standardized).swapaxes(-1, -2).reshape(dout.shape), dgamma, dbeta

@@ -12,7 +12,6 @@ import numpy as np
 from numba import njit
 
 from lab.nn import affine, batchnorm, layernorm, optim, relu, softmax
-from lab.nn.batchnorm import BatchNormCache
 from lab.nn.layernorm import LayerNormCache
 from lab.nn.standardize import BLOCK, Standardized, convention_of
 
@@ -35,20 +34,21 @@ def is_plain(x, *others):
 
 def affine_forward(x, w, b):
     flat = x.reshape(x.shape[0], -1) if w.ndim == 2 else x
-    if not is_plain(flat, w, b) or flat.shape[-1] != w.shape[-2] or b.shape[-1] < 2:
+    if not is_plain(flat, w, b) or b.shape != w.shape[:-2] + w.shape[-1:] or b.shape[-1] < 2:
         return affine.affine_forward(x, w, b)
     out = flat @ w
     add_to_rows(out, b)
     return out, (x, w)
 
 
-def affine_backward(dout, cache, into=None, needs_dx=True):
+def affine_backward(dout, cache, into=(None, None), needs_dx=True):
     x, w = cache
-    if into is None or not is_plain(dout, x, w):
+    if not is_plain(dout, x, w):
         return affine.affine_backward(dout, cache, into, needs_dx)
     flat = x.reshape(x.shape[0], -1) if w.ndim == 2 else x
-    dw, db = into
-    np.matmul(flat.swapaxes(-1, -2), dout, out=dw)
+    dw, db = np.matmul(flat.swapaxes(-1, -2), dout, out=into[0]), into[1]
+    if db is None:
+        db = np.empty(dw.shape[:-2] + dw.shape[-1:], dw.dtype)
     sum_of_rows(dout, db)
     if not needs_dx:
         return None, dw, db
@@ -88,7 +88,7 @@ def sum_of_rows(x, total):
 
 def batchnorm_forward(x, gamma, beta, bn_param):
     eps, mean, var = bn_param.get("eps", 1e-5), bn_param.get("running_mean"), bn_param.get("running_var")
-    convention, shape, n = convention_of(bn_param), gamma.shape, x.shape[-2]
+    convention, n = convention_of(bn_param), x.shape[-2]
     if (
         bn_param.get("mode") != "train"
         or mean is None
@@ -96,23 +96,24 @@ def batchnorm_forward(x, gamma, beta, bn_param):
         or convention.root != "inside"
         or type(eps) is not float
         or not is_plain(x, gamma, beta, mean, var)
-        or not (*x.shape[:-2], x.shape[-1]) == shape == beta.shape == mean.shape == var.shape
+        or not (*x.shape[:-2], x.shape[-1]) == gamma.shape == beta.shape == mean.shape == var.shape
     ):
         return batchnorm.batchnorm_forward(x, gamma, beta, bn_param)
-    weights = batchnorm.running_weights(bn_param, convention, n)
-    out, x_hat, inv_std = np.empty_like(x), np.empty_like(x), np.empty(shape, x.dtype)
-    new_mean, new_var = bn_param["running_mean"], bn_param["running_var"] = mean.copy(), var.copy()
-    dof = n - convention.ddof
+    weights, dof = batchnorm.running_weights(bn_param, convention, n), n - convention.ddof
+    out, x_hat, inv_std = np.empty_like(x), np.empty_like(x), np.empty_like(mean)
+    bn_param["running_mean"] = new_mean = mean.copy()
+    bn_param["running_var"] = new_var = var.copy()
     standardize_columns(x, gamma, beta, eps, dof, *weights, out, x_hat, inv_std, new_mean, new_var)
-    return out, BatchNormCache(Standardized(x_hat, inv_std, dof, 1.0), gamma, True)
+    return out, ((x_hat, inv_std, dof, 1.0), gamma, True)  # a BatchNormCache without the names
 
 
-def batchnorm_backward_alt(dout, cache):
+def batchnorm_backward_alt(dout, cache, into=(None, None)):
     (x_hat, inv_std, dof, eps_factor), gamma, training = cache
-    if not training or type(eps_factor) is not float or not is_plain(dout, x_hat, gamma):
-        return batchnorm.batchnorm_backward_alt(dout, cache)
-    dx = np.empty_like(dout)
-    dgamma, dbeta = np.empty(gamma.shape, dout.dtype), np.empty(gamma.shape, dout.dtype)
+    if not (training and type(eps_factor) is float and is_plain(dout, x_hat) and dout.shape == x_hat.shape):
+        return batchnorm.batchnorm_backward_alt(dout, cache, into)
+    dx, (dgamma, dbeta) = np.empty_like(dout), into
+    if dgamma is None:
+        dgamma, dbeta = np.empty_like(inv_std), np.empty_like(inv_std)
     standardize_columns_backward(dout, x_hat, inv_std, gamma, dof, dx, dgamma, dbeta)
     return dx, dgamma, dbeta
 
@@ -129,39 +130,30 @@ def standardize_columns(
     number = x.dtype.type
     one, rows, dof, eps = number(1), number(n), number(dof), number(eps)
     keep, add, unbiased = number(keep), number(add), number(unbiased)
-    mean, drift, var = np.empty(d, x.dtype), np.empty(d, x.dtype), np.empty(d, x.dtype)
+    first, mean, var = np.empty(d, x.dtype), np.empty(d, x.dtype), np.empty(d, x.dtype)
     g, b, part = np.empty(d, x.dtype), np.empty(d, x.dtype), np.empty(d, x.dtype)
     for k in range(len(xs)):
         x_k, out_k, hat, inv = xs[k], outs[k], hats[k], inv_stds[k]
         g[:], b[:] = gammas[k], betas[k]
-        mean[:], drift[:], var[:] = 0, 0, 0
+        mean[:], var[:], first[:] = 0, 0, x_k[0]
         for start in range(0, n, BLOCK):
             part[:] = 0
             for i in range(start, min(start + BLOCK, n)):
                 for j in range(d):
-                    part[j] += x_k[i, j]
+                    part[j] += x_k[i, j] - first[j]
             mean += part
         mean /= rows
         for start in range(0, n, BLOCK):
             part[:] = 0
             for i in range(start, min(start + BLOCK, n)):
                 for j in range(d):
-                    hat[i, j] = x_k[i, j] - mean[j]
-                    part[j] += hat[i, j]
-            drift += part
-        drift /= rows
-        mean += drift
-        for start in range(0, n, BLOCK):
-            part[:] = 0
-            for i in range(start, min(start + BLOCK, n)):
-                for j in range(d):
-                    hat[i, j] -= drift[j]
+                    hat[i, j] = x_k[i, j] - first[j] - mean[j]
                     part[j] += hat[i, j] * hat[i, j]
             var += part
         for j in range(d):
             var[j] /= dof
             inv[j] = one / np.sqrt(var[j] + eps)
-            means[k, j] = keep * means[k, j] + add * mean[j]
+            means[k, j] = keep * means[k, j] + add * (mean[j] + first[j])
             variances[k, j] = keep * variances[k, j] + add * (var[j] * unbiased)
         for i in range(n):
             for j in range(d):
@@ -214,13 +206,14 @@ def layernorm_forward(x, gamma, beta, ln_param):
     return out, LayerNormCache(Standardized(x_hat.swapaxes(-1, -2), inv_std, dof, 1.0), gamma)
 
 
-def layernorm_backward(dout, cache):
+def layernorm_backward(dout, cache, into=(None, None)):
     (x_hat, inv_std, dof, eps_factor), gamma = cache
     x_hat = x_hat.swapaxes(-1, -2)
-    if type(eps_factor) is not float or not is_plain(dout, gamma) or not is_plain(x_hat, dout):
-        return layernorm.layernorm_backward(dout, cache)
-    dx = np.empty_like(dout)
-    dgamma, dbeta = np.empty(gamma.shape, dout.dtype), np.empty(gamma.shape, dout.dtype)
+    if not (type(eps_factor) is float and is_plain(dout, gamma, x_hat) and dout.shape == x_hat.shape):
+        return layernorm.layernorm_backward(dout, cache, into)
+    dx, (dgamma, dbeta) = np.empty_like(dout), into
+    if dgamma is None:
+        dgamma, dbeta = np.empty_like(gamma), np.empty_like(gamma)
     standardize_rows_backward(dout, x_hat, inv_std, gamma, dof, dx, dgamma, dbeta)
     return dx, dgamma, dbeta
 
@@ -238,12 +231,11 @@ def standardize_rows(x, gamma, beta, eps, dof, out, x_hat, inv_std):
         g[:], b[:] = gammas[k], betas[k]
         for i in range(n):
             row, hat, out_i = xs[k, i], hats[k, i], outs[k, i]
-            mean = sum_of_row(row) / columns
             for j in range(d):
-                hat[j] = row[j] - mean
-            drift = sum_of_row(hat) / columns
+                hat[j] = row[j] - row[0]
+            mean = sum_of_row(hat) / columns
             for j in range(d):
-                hat[j] -= drift
+                hat[j] -= mean
                 squares[j] = hat[j] * hat[j]
             inv = one / np.sqrt(sum_of_row(squares) / dof + eps)
             inv_stds[k, i] = inv
@@ -325,7 +317,7 @@ def relu_forward(x):
 
 
 def relu_backward(dout, cache):
-    if not is_plain(dout, cache) or not cache.flags.c_contiguous:
+    if not (is_plain(dout) and is_plain(cache, dout) and dout.shape == cache.shape):
         return relu.relu_backward(dout, cache)
     dx = np.empty_like(dout)
     cut_backward(dout, cache, dx)
@@ -356,7 +348,8 @@ def softmax_loss(x, y):
     shifted, dx = np.empty_like(x), np.empty_like(x)
     total, chosen = np.empty((2, *x.shape[:-1]), x.dtype)
     shift_rows(x, shifted)
-    softmax_rows(np.exp(shifted), shifted, y, total, chosen, dx)
+    if len(y) != x.shape[-2] or not softmax_rows(np.exp(shifted), shifted, y, total, chosen, dx):
+        return softmax.softmax_loss(x, y)
     return (np.log(total) - chosen).sum(axis=-1) / x.shape[-2], dx
 
 
@@ -376,7 +369,8 @@ def shift_rows(x, shifted):
 
 @kernel
 def softmax_rows(exp, shifted, y, total, chosen, dx):
-    """The softmax's gradient from the exponentials of the shifted scores; the last three are written."""
+    """The softmax's gradient from the exponentials of the shifted scores; the last three are written.
+    Returns whether all labels are classes."""
     n, columns = exp.shape[-2:]
     exps, shifted_rows, dxs = (
         exp.reshape((-1, n, columns)),
@@ -387,6 +381,8 @@ def softmax_rows(exp, shifted, y, total, chosen, dx):
     rows, one = exp.dtype.type(n), exp.dtype.type(1)
     for k in range(len(exps)):
         for i in range(n):
+            if not 0 <= y[i] < columns:
+                return False
             whole = sum_of_block(exps[k, i])
             totals[k, i], chosens[k, i] = whole, shifted_rows[k, i, y[i]]
             for j in range(columns):
@@ -394,6 +390,7 @@ def softmax_rows(exp, shifted, y, total, chosen, dx):
             dxs[k, i, y[i]] -= one
             for j in range(columns):
                 dxs[k, i, j] /= rows
+    return True
 
 
 # --- optimizer ----------------------------------------------------------------------------------------

@@ -5,7 +5,8 @@ from copy import deepcopy
 
 class Layer:
     """A pair `forward(x, *parameters[, param]) -> (out, cache)`, `backward(dout, cache) -> gradients`
-    and what has to be remembered between its calls.
+    and what has to be remembered between its calls. Where there are parameters, backward takes `into`,
+    arrays that it may write their gradients to.
 
     pair: the two functions. shapes: {name: shape} of the parameters, in the order of the arguments.
     param: the settings and running state that forward takes last (its "mode" is kept up to date), or
@@ -22,21 +23,26 @@ class Layer:
 
     def forward(self, x, training):
         """out, in training or test mode."""
-        settings: tuple = ()
-        if self.param is not None:
+        if self.param is None:
+            out, self.cache = self.functions[0](x, *self.values)
+        else:
             self.param["mode"] = "train" if training else "test"
-            settings = (self.param,)
-        out, self.cache = self.functions[0](x, *self.values, *settings)
+            out, self.cache = self.functions[0](x, *self.values, self.param)
         return out
 
     def backward(self, dout):
         """dx; the gradients of the parameters are written into the network's buffer."""
         if not self.gradients:
             return self.functions[1](dout, self.cache)
-        dx, *gradients = self.functions[1](dout, self.cache)
-        for view, gradient in zip(self.gradients, gradients, strict=True):
-            view[...] = gradient
+        dx, *gradients = self.functions[1](dout, self.cache, into=self.gradients)
+        self._keep(gradients)
         return dx
+
+    def _keep(self, gradients):
+        """Write the gradients that the function hasn't written itself into the network's buffer."""
+        for view, gradient in zip(self.gradients, gradients, strict=True):
+            if gradient is not view:
+                view[...] = gradient
 
     def state(self):
         """A copy of the settings and running statistics."""

@@ -43,10 +43,11 @@ def layernorm_forward(x, gamma, beta, ln_param):
     return out, LayerNormCache(standardized, gamma)
 
 
-def layernorm_backward(dout, cache):
-    """dout: (..., N, D), the gradient with respect to out. Returns dx, dgamma, dbeta."""
+def layernorm_backward(dout, cache, into=(None, None)):
+    """dout: (..., N, D), the gradient with respect to out. into: arrays to write dgamma and dbeta to.
+    Returns dx, dgamma, dbeta."""
     standardized, gamma = cache
-    dbeta = sum_of_rows(dout)
-    dgamma = sum_of_rows(dout * standardized.x_hat.swapaxes(-1, -2))
+    dgamma = sum_of_rows(dout * standardized.x_hat.swapaxes(-1, -2), out=into[0])
+    dbeta = sum_of_rows(dout, out=into[1])
     dx = standardize_backward((dout * rows(gamma)).swapaxes(-1, -2), standardized)
     return dx.swapaxes(-1, -2), dgamma, dbeta

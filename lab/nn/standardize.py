@@ -52,11 +52,11 @@ def standardize(x, eps=1e-5, ddof=0, root="inside"):
     """
     n = x.shape[-2]
     dof = max(n - ddof, 1)
-    mean = sum_of_rows(x) / n
-    x_hat = x - rows(mean)
-    drift = sum_of_rows(x_hat) / n  # what rounding left of the mean; matters for float32 far from zero
-    x_hat -= rows(drift)
-    mean += drift
+    first = x[..., :1, :]
+    x_hat = x - first  # sums of what is far from zero would lose its digits in float32
+    mean = sum_of_rows(x_hat) / n
+    x_hat -= rows(mean)
+    mean += first[..., 0, :]
     var = sum_of_rows(x_hat * x_hat) / dof
 
     inv_std, eps_factor = inverse_std(var, eps, root)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lab import nn
+from lab.nn import kernels
 from lab.nn.standardize import CONVENTIONS
 from lab.nn.weightstd import WEIGHT_CONVENTIONS
 
@@ -98,6 +99,14 @@ CASES = [
         for param in [{"mode": mode, "rng": 5, **sizes}]
     ],
 ]
+
+COMPILED = [
+    case._replace(name=f"compiled {case.name}", forward=forward, backward=backward)
+    for case in CASES
+    for forward, backward in [kernels.LEAVES.get((case.forward, case.backward), (None, None))]
+    if forward
+]
+CASES += COMPILED
 
 
 def directional_difference(f, at, upstream, direction, h=1e-5):
