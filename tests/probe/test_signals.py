@@ -184,7 +184,7 @@ def test_histogram_of_what_enters_the_activation_function():
     x = activations(training)[1][0]
     edges, shares = observe(training).histogram(2, bins=7)
     counts, expected_edges = np.histogram(x, 7)
-    np.testing.assert_allclose(edges, expected_edges, rtol=1e-6)
+    np.testing.assert_allclose(edges, expected_edges, rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(shares, counts / x.size)
 
 
