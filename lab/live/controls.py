@@ -173,6 +173,10 @@ FIELDS = (
         "epochs", "epochs", "Passes over the training samples until the run ends.",
         positions=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000), whole=True,
     ),
+    Field(
+        "backend", "device", "What computes; a GPU is worth it for wide networks only.",
+        choices=_choices(words.DEVICES),
+    ),
 )  # fmt: skip
 _DERIVED = ("depth", "width", "noise")  # not a field of Config, or not as it stands there
 

@@ -23,6 +23,7 @@ from threadpoolctl import threadpool_limits
 from lab.data import Data, DataError
 from lab.live.deadline import Overdue, deadline
 from lab.live.history import History
+from lab.nn import compiled
 from lab.probe import Signals, observe
 from lab.train import Config, Training
 from lab.train.loop import OWN_DATA, Accuracy, load_data
@@ -127,6 +128,7 @@ class Race:
                 "training live needs a running event loop: open the notebook in Jupyter"
             ) from None
         _take_one_blas_thread()
+        compiled.prepare()
         config = naming(config, data)
         self._data, self._data_name = data, config.dataset
         self.speed, self._show, self._layers = speed, show, layers

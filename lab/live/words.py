@@ -20,6 +20,7 @@ DATASETS = {"digits": "digits", "cifar10": "CIFAR-10", "mnist": "MNIST", "glass"
 ACTIVATIONS = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "sigmoid": "sigmoid", "tanh": "tanh"}
 OPTIMIZERS = {"sgd": "SGD", "momentum": "momentum", "rmsprop": "RMSProp", "adam": "Adam"}
 INITIALIZATIONS = {"normal": "normal", "he": "He", "xavier": "Xavier"}
+DEVICES = {"numpy": "processor", "cupy": "GPU", "auto": "GPU, if there is one"}
 FIELDS = {  # of a configuration, where the name as it is written isn't the word
     "reg": "L2",
     "hidden_dims": "layers",
@@ -34,6 +35,7 @@ TABLES: dict[str, dict] = {
     "dataset": DATASETS,
     "activation": ACTIVATIONS,
     "optimizer": OPTIMIZERS,
+    "backend": DEVICES,
 }
 KINDS = {**ACTIVATIONS, "affine": "affine layer"}  # of layers, where the name isn't the word
 VANISHED, EXPLODED = 1e-3, 1e3  # sizes of a unit in the last hidden layer that are worth a word

@@ -4,13 +4,15 @@ Numbers don't depend on it, so the decision may: loading takes about half a seco
 updates that a process has made and is about to make would have been sooner done with it.
 """
 
-import sys
 import warnings
 from collections.abc import Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
+from threading import Thread
 from typing import Any
+
+import numpy as np
 
 LOADING = 0.6  # seconds that numba and the cached kernels take to load
 SAVED_BY_UPDATE = 1e-4  # seconds that kernels save at an update of a small network
@@ -18,12 +20,13 @@ SAVED_BY_PARAMETER = 0.8e-9  # and for each parameter, most of it in Adam
 
 _wanted: bool | None = None  # what `use` says
 _saved = 0.0  # seconds that kernels would have saved in this process so far
+_is_ready = False  # whether kernels are loaded
 
 
 @contextmanager
 def use(wanted: bool | None):
-    """Within it, runs and networks that are made use kernels (True), NumPy alone (False), or what takes
-    less time (None, as outside of it)."""
+    """Within it, runs that are made use kernels (True), NumPy alone (False), or what takes less time (None,
+    as outside of it)."""
     global _wanted
     before, _wanted = _wanted, wanted
     try:
@@ -39,8 +42,7 @@ def leaves(updates: int, parameters: int) -> Mapping[Any, Any]:
     """
     global _saved
     _saved += updates * (SAVED_BY_UPDATE + parameters * SAVED_BY_PARAMETER)
-    is_loaded = "lab.nn.kernels" in sys.modules
-    if _wanted is False or (_wanted is None and not is_loaded and _saved < LOADING):
+    if _wanted is False or (_wanted is None and not _is_ready and _saved < LOADING):
         return {}
     return load()
 
@@ -48,6 +50,7 @@ def leaves(updates: int, parameters: int) -> Mapping[Any, Any]:
 @cache
 def load() -> Mapping[Any, Any]:
     """Load the kernels. Returns what they replace; empty, with a warning, where numba fails."""
+    global _is_ready
     if find_spec("numba") is None:
         return {}
     try:
@@ -56,7 +59,30 @@ def load() -> Mapping[Any, Any]:
         if numba.config.DISABLE_JIT:  # kernels would run as Python, slower than NumPy
             return {}
         from lab.nn.kernels import LEAVES
+
+        _train_a_little(LEAVES)
     except Exception as reason:  # a broken installation, or no folder that the cache can be written to
         warnings.warn(f"numba can't be used, so NumPy computes alone: {reason}", stacklevel=2)
         return {}
+    _is_ready = True
     return LEAVES
+
+
+@cache
+def prepare() -> None:
+    """Load the kernels in a thread of their own, so that nobody waits for them."""
+    if find_spec("numba") is not None:
+        Thread(target=load, daemon=True).start()
+
+
+def _train_a_little(leaves):
+    """Compile what float32 networks use, or fetch it from the cache, before it is waited for."""
+    from lab.nn.network import FullyConnectedNet
+    from lab.nn.optim import Adam
+
+    for normalization in ("batchnorm", "layernorm"):
+        net = FullyConnectedNet([4], 4, 4, normalization=normalization, seed=0)
+        net.replace(leaves)
+        optimizer = leaves[Adam](net.flat_params)
+        net.backpropagate(np.ones((2, 4), np.float32), np.array([0, 1]))
+        optimizer.update(net.flat_params, net.flat_gradient, 1e-3)

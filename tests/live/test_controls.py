@@ -58,7 +58,7 @@ def test_the_main_controls_come_first():
     names = [field.name for field in FIELDS]
     assert names[:3] == ["weight_scale", "batch_size", "normalization"]
     assert [field.name for field in FIELDS if field.is_main] == names[:3]
-    assert len(set(names)) == len({field.label for field in FIELDS}) == len(FIELDS) == 19
+    assert len(set(names)) == len({field.label for field in FIELDS}) == len(FIELDS) == 20
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)

@@ -26,6 +26,7 @@ from lab.live.panel import COLOURS
 from lab.live.scenes import SCENES
 from lab.live.views import VIEWS
 from lab.nn import batchnorm_backward_alt, batchnorm_forward
+from lab.nn.backend import probe_cupy
 from lab.train import Config
 from lab.train.loop import OWN_DATA
 from tests.live.stage import CONFIG, frames_pass, live, small_data, until
@@ -168,7 +169,7 @@ SETTINGS = [
     ("width", 10, {"hidden_dims": (10, 10)}), ("activation", "tanh", {}), ("initialization", "he", {}),
     ("optimizer", "sgd", {}), ("reg", 0.1, {}), ("dropout_keep_ratio", 0.5, {}), ("eps", 1e-3, {}),
     ("noise", True, {}), ("num_groups", 4, {}), ("convention", "pytorch", {}), ("train_size", 20, {}),
-    ("seed", 3, {}), ("epochs", 7, {}),
+    ("seed", 3, {}), ("epochs", 7, {}), ("backend", "auto", {}),
 ]  # fmt: skip
 
 
@@ -1099,6 +1100,20 @@ async def test_a_batch_size_that_cannot_be_keeps_curves_and_controls(size, said)
         by_hand(explorer, "batch_size", 2)
         await reach(explorer, run=2, state="training")
         await until(lambda: sentence(explorer).startswith("Batch norm: loss"))
+
+
+@pytest.mark.skipif(probe_cupy()[0] is not None, reason="machine: there is a GPU")
+@live
+async def test_a_gpu_that_is_not_there_keeps_the_curves_and_says_what_to_do():
+    with explore() as explorer:
+        await reach(explorer, step=10)
+        by_hand(explorer, "backend", "cupy")
+        await reach(explorer, state="stopped")
+        assert "CuPy" in sentence(explorer)
+        assert "normalization-lab[cuda]" in sentence(explorer)
+        assert len(drawn(explorer, 0, "solid", "chosen")[1]) >= 9
+        by_hand(explorer, "backend", "auto")
+        await reach(explorer, run=2, state="training")
 
 
 @pytest.mark.parametrize("is_playing", [True, False])

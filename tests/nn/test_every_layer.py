@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from tests.nn.layers import CASES, COMPILED, assert_gradients
 from tests.strategies import rngs
 
-every_layer = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+every_layer = pytest.mark.parametrize("case", CASES + COMPILED, ids=lambda case: case.name)
 DTYPES = [np.float32, np.float64]
 
 
@@ -52,7 +52,7 @@ def case_dout(case, inputs, lead):
     return np.random.default_rng(2).normal(size=shape).astype(inputs[0].dtype)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case not in COMPILED], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_dtype_is_kept_and_inputs_are_only_read(case, dtype):
     """Out and gradients have the dtype and shape of what they belong to; read-only inputs do."""

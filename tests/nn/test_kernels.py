@@ -172,7 +172,7 @@ def test_an_own_pair_stays():
 def fresh(monkeypatch):
     """As in a process that hasn't loaded kernels yet."""
     monkeypatch.setattr(compiled, "_saved", 0.0)
-    monkeypatch.delitem(sys.modules, "lab.nn.kernels")
+    monkeypatch.setattr(compiled, "_is_ready", False)
     loaded = []
     monkeypatch.setattr(compiled, "load", lambda: loaded.append(True) or {"old": "new"})
     return loaded
