@@ -8,6 +8,10 @@ import typer
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The normalization lab.")
 data = typer.Typer(no_args_is_help=True, help="Data sets: list, get, check.")
 app.add_typer(data, name="data")
+DEVICES = {"cpu": "numpy", "cuda": "cupy", "auto": "auto"}  # as values of Config.backend
+Device = Annotated[
+    str | None, typer.Option(help="cpu, cuda (a GPU, with CuPy) or auto. Default: as the configuration says.")
+]
 
 
 @data.command("list")
@@ -61,6 +65,7 @@ def train(
         str | None, typer.Option("--config", help="Start from a shared string (nl1:…) or a JSON file.")
     ] = None,
     save: Annotated[Path | None, typer.Option(help="Write the run to this .json or .csv file.")] = None,
+    device: Device = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ):
     """Train one network and say how it went."""
@@ -71,7 +76,8 @@ def train(
     if save is not None and save.suffix not in (".json", ".csv"):
         raise _failed(f"A run is saved as .json or .csv, not as {save}.")
     try:
-        config = (Config() if start is None else _config(start)).replace(**_fields(fields or []))
+        fixed = _fields(fields or []) | _backend(device)
+        config = (Config() if start is None else _config(start)).replace(**fixed)
         run = train(config, progress=not quiet)
         if save is not None:
             run.save(save)
@@ -90,27 +96,99 @@ def train(
         )
     if run.diverged_at is not None:
         typer.echo(f"The loss wasn't finite any more at update {run.diverged_at}: the run diverged.")
-    typer.echo(f"{len(run.loss)} updates in {run.seconds:.2f} s; this configuration: {config.share()}")
+    on = "" if config.backend == "numpy" else f" with {run.backend}"
+    typer.echo(f"{len(run.loss)} updates in {run.seconds:.2f} s{on}; this configuration: {config.share()}")
+
+
+@app.command()
+def sweep(
+    fields: Annotated[
+        list[str],
+        typer.Argument(
+            help="Fields of Config. One with several values is an axis: normalization=batchnorm,none or "
+            "hidden_dims=[50,50],[100] or weight_scale=log:1e-4:1:20 (from, to, how many; also lin:)."
+        ),
+    ],
+    start: Annotated[
+        str | None, typer.Option("--config", help="Start from a shared string (nl1:…) or a JSON file.")
+    ] = None,
+    folder: Annotated[Path, typer.Option(help="Takes a file a run; finished ones aren't repeated.")] = Path(
+        "runs"
+    ),
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one a core.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Train on the Dask cluster at this address, such as tcp://host:8786.")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write the table to this file.")] = None,
+    device: Device = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+):
+    """Train each point of a grid, and go on where an earlier sweep stopped."""
+    from lab.data import DataError
+    from lab.data.cache import replacing
+    from lab.train import Config, sweep
+
+    try:
+        values = _grid(fields)
+        fixed = {name: each[0] for name, each in values.items() if len(each) == 1} | _backend(device)
+        axes = {name: each for name, each in values.items() if len(each) > 1}
+        base = (Config() if start is None else _config(start)).replace(**fixed)
+        if not axes:
+            raise ValueError("No field has several values; write them as weight_scale=0.01,0.1")
+        table = sweep(axes, base, folder, workers=workers, scheduler=scheduler, progress=not quiet)
+    except (DataError, ValueError, RuntimeError, KeyboardInterrupt) as reason:
+        raise _failed(str(reason)) from None
+    shown = table.drop(columns=["seconds", "share", "file"]).astype(object).fillna("")
+    typer.echo(shown.to_string(index=False, float_format="{:.4g}".format))
+    best = table.loc[table["best_val_acc"].idxmax()]
+    point = ", ".join(f"{name} {best[name]}" for name in axes)
+    typer.echo(
+        f"Best validation accuracy: {best['best_val_acc']:.1%} after epoch {best['best_epoch']}, "
+        f"with {point}; this configuration: {best['share']}"
+    )
+    typer.echo(f"{len(table)} runs, {table['seconds'].sum():.2f} s of training, are in {folder}.")
+    if csv is not None:
+        try:
+            with replacing(csv) as file:
+                file.write(table.to_csv(index=False).encode())
+        except OSError as reason:
+            raise _failed(f"{csv} can't be written: {reason.strerror}") from None
 
 
 @app.command()
 def bench(
-    workload: Annotated[str, typer.Argument(help="w1: the course's six-layer network.")] = "w1",
-    rounds: Annotated[int, typer.Option(min=1, help="Interleaved runs of each candidate.")] = 15,
+    sections: Annotated[
+        list[str] | None,
+        typer.Argument(help="w1 w2 w3 w4 batchnorm cold growth; default: all but growth, on cuda w1 to w4."),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Turns of each candidate.")] = 10,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+    device: Annotated[
+        str, typer.Option(help="cpu, or cuda: the lab with CuPy and PyTorch on the GPU.")
+    ] = "cpu",
 ):
-    """Measure the lab against plain course-style code and the floor, in one process."""
-    import json
+    """Measure the lab against the floor, course-style NumPy, and PyTorch and JAX where they are installed."""
+    from lab.bench import command
 
-    from lab.bench import w1
-
-    workloads = {"w1": w1}
-    if workload not in workloads:
-        raise _failed(f"There is no workload {workload!r}; there are: {', '.join(workloads)}")
-    results = workloads[workload].run(rounds)
-    typer.echo(workloads[workload].table(results))
-    if json_file is not None:
-        json_file.write_text(json.dumps(results, indent=2))
+    try:
+        names = command.chosen(sections, device)
+    except (ValueError, RuntimeError) as reason:
+        raise _failed(reason) from None
+    if json_file is not None and not json_file.parent.is_dir():
+        raise _failed(f"{json_file} can't be written: there is no folder {json_file.parent}")
+    found: dict = {}
+    try:
+        for name in names:
+            found[name] = command.section(name, rounds, device)
+            typer.echo(command.text(found[name]) + "\n")
+            if json_file is not None:
+                command.save(json_file, found, rounds, device)
+    except RuntimeError as reason:
+        raise _failed(reason) from None
+    except OSError as reason:
+        raise _failed(f"{json_file} can't be written: {reason.strerror}") from None
+    except KeyboardInterrupt:
+        raise _failed(f"Interrupted; measured: {', '.join(found) or 'nothing'}.") from None
 
 
 def _config(text: str):
@@ -125,20 +203,73 @@ def _config(text: str):
         raise ValueError(f"{text} can't be read: {reason.strerror}") from None
 
 
+def _backend(device: str | None) -> dict[str, str]:
+    """The field that an option --device sets, if it is given."""
+    if device is None:
+        return {}
+    if device not in DEVICES:
+        raise ValueError(f"--device must be {', '.join(DEVICES)}, not {device}")
+    return {"backend": DEVICES[device]}
+
+
 def _fields(assignments: list[str]) -> dict:
     """["epochs=5", "normalization=none"] as values; what isn't JSON is taken as a word."""
+    return {name: _value(text) for name, text in map(_assignment, assignments)}
+
+
+def _grid(assignments: list[str]) -> dict[str, list]:
+    """["epochs=5", "reg=0,0.1", "eps=log:1e-5:1:6"] as lists of values."""
     import json
 
-    values = {}
-    for assignment in assignments:
-        name, is_given, text = assignment.partition("=")
-        if not is_given:
-            raise ValueError(f"{assignment!r} sets no field; write it as name=value, such as epochs=5")
+    grid = {}
+    for name, text in map(_assignment, assignments):
+        if text.startswith(("log:", "lin:")):
+            grid[name] = _range(text)
+            continue
         try:
-            values[name] = None if text in ("none", "None") else json.loads(text)
+            values = json.loads(f"[{text}]") or [""]
         except json.JSONDecodeError:
-            values[name] = text
-    return values
+            values = [_value(word) for word in text.split(",")]
+        is_nested = (
+            len(values) == 1 and isinstance(values[0], list) and isinstance((values[0] or [0])[0], list)
+        )
+        grid[name] = values[0] if is_nested else values  # no field takes a list of lists
+    return grid
+
+
+def _range(text: str) -> list:
+    """ "log:0.1:10:3" as [0.1, 1, 10], and "lin:" in even steps; to six digits."""
+    import numpy as np
+
+    scale, *limits = text.split(":")
+    try:
+        first, last, count = float(limits[0]), float(limits[1]), int(*limits[2:])
+        if count < 2 or (scale == "log" and first * last <= 0):
+            raise ValueError
+    except (ValueError, IndexError, TypeError):
+        raise ValueError(
+            f"{text!r} is no range; write from, to and how many, at least two: lin:0:0.5:6, or "
+            "log:1e-4:1:20, which can't reach 0"
+        ) from None
+    spaced = (np.geomspace if scale == "log" else np.linspace)(first, last, count)
+    rounded = [float(f"{value:.6g}") for value in spaced]
+    return [int(value) if value.is_integer() else value for value in rounded]
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, is_given, value = text.partition("=")
+    if not is_given:
+        raise ValueError(f"{text!r} sets no field; write it as name=value, such as epochs=5")
+    return name, value
+
+
+def _value(text: str):
+    import json
+
+    try:
+        return None if text in ("none", "None") else json.loads(text)
+    except json.JSONDecodeError:
+        return text
 
 
 def _failed(reason: Exception | str) -> typer.Exit:

@@ -1,13 +1,11 @@
-"""The command `lab`: train and bench."""
-
-import json
+"""The command `lab`: train."""
 
 import pytest
 from typer.testing import CliRunner
 
 from lab import Config, Run
-from lab.bench import course_style, w1
 from lab.cli import app
+from lab.nn.backend import array_module, probe_cupy
 
 QUICK = ["train", "--quiet", "epochs=1", "train_size=100", "hidden_dims=[10]"]
 
@@ -47,6 +45,7 @@ def test_train_starts_from_a_shared_string_or_a_file(tmp_path):
         (["train_size=99999"], "train_size must be 1 to"),
         (["dataset=imagenet"], "imagenet"),
         (["--save", "run.txt", *QUICK[2:]], "saved as .json or .csv"),
+        (["--device", "gpu"], "--device must be cpu, cuda, auto, not gpu"),
     ],
 )
 def test_train_refuses_in_one_sentence(arguments, message):
@@ -57,42 +56,25 @@ def test_train_refuses_in_one_sentence(arguments, message):
     assert len(result.output.strip().splitlines()) == 1
 
 
+def test_the_device_is_a_field_of_the_configuration():
+    result = lab(*QUICK, "--device", "auto")
+    assert result.exit_code == 0, result.output
+    _, reason = array_module("auto")
+    assert f"with {reason}" in result.output
+    shared = next(word for word in result.output.split() if word.startswith("nl1:"))
+    assert Config.from_share(shared).backend == "auto"
+
+
+@pytest.mark.skipif(probe_cupy()[0] is not None, reason="machine: there is a GPU")
+@pytest.mark.parametrize("command", [QUICK, ["sweep", "reg=0,0.1", "--quiet"]])
+def test_a_gpu_that_is_not_there_is_refused_in_one_sentence(command):
+    result = lab(*command, "--device", "cuda")
+    assert result.exit_code == 1
+    assert len(result.output.strip().splitlines()) == 1
+    assert "normalization-lab[cuda]" in result.output
+
+
 def test_train_says_where_a_run_diverged():
     result = lab(*QUICK, "normalization=none", "optimizer=sgd", "learning_rate=1e30", "epochs=5")
     assert result.exit_code == 0
     assert "the run diverged" in result.output
-
-
-def test_bench_prints_ratios_and_writes_them(tmp_path, monkeypatch):
-    monkeypatch.setattr(w1, "EPOCHS", 1)
-    monkeypatch.setattr(w1, "NORMALIZATIONS", ("batchnorm",))
-    result = lab("bench", "w1", "--rounds", "1", "--json", str(tmp_path / "w1.json"))
-    assert result.exit_code == 0, result.output
-    stored = json.loads((tmp_path / "w1.json").read_text())
-    assert stored["normalizations"]["batchnorm"]["lab / course"] > 0
-    assert "lab / course" in result.output
-    assert "OPENBLAS_CORETYPE" in result.output
-
-
-def test_bench_refuses_an_unknown_workload():
-    result = lab("bench", "w9")
-    assert result.exit_code == 1
-    assert "there are: w1" in result.output
-
-
-@pytest.mark.parametrize("normalization", ["batchnorm", "layernorm", None])
-def test_the_bench_s_peer_does_the_same_work(normalization):
-    """Its loss and gradients are the lab's: the ratio compares like with like."""
-    import numpy as np
-
-    from lab import FullyConnectedNet
-
-    theirs = course_style.CourseNet([8, 6], 5, 3, normalization, 0.5, seed=0, reg=0.1)
-    ours = FullyConnectedNet([8, 6], 5, 3, normalization=normalization, dtype=np.float64, reg=0.1)
-    ours.params = theirs.params
-    X, y = np.random.default_rng(0).normal(size=(9, 5)), np.arange(9) % 3
-    loss, gradients = ours.loss(X, y)
-    their_loss, their_gradients = theirs.loss(X, y)
-    assert their_loss == pytest.approx(loss, rel=1e-5)
-    for name, gradient in gradients.items():
-        np.testing.assert_allclose(their_gradients[name], gradient, atol=1e-5)

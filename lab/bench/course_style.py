@@ -81,31 +81,50 @@ def adam(w, dw, config):
     return w - config["learning_rate"] * m_hat / (np.sqrt(v_hat) + 1e-8)
 
 
-def train(net, data, epochs, batch_size, learning_rate, seed):
-    """Train with Adam; accuracy after the first update and after each epoch. Returns the losses."""
-    rng = np.random.default_rng(seed)
-    configs = {
-        name: {"t": 0, "m": np.zeros_like(w), "v": np.zeros_like(w), "learning_rate": learning_rate}
-        for name, w in net.params.items()
-    }
-    n = len(data["y_train"])
-    per_epoch, losses, best, best_params = n // batch_size, [], 0.0, {}
-    for t in range(epochs * per_epoch):
-        rows = rng.choice(n, batch_size)
-        loss, grads = net.loss(data["X_train"][rows], data["y_train"][rows])
-        losses.append(loss)
-        for name, w in net.params.items():
-            net.params[name] = adam(w, grads[name], configs[name])
-        if t == 0 or (t + 1) % per_epoch == 0:
-            accuracy(net, data["X_train"], data["y_train"])
-            val_acc = accuracy(net, data["X_val"], data["y_val"])
-            if val_acc > best:
-                best, best_params = val_acc, {name: w.copy() for name, w in net.params.items()}
-    net.params = best_params or net.params
-    return losses
+def sgd(w, dw, config):
+    """One step for one parameter."""
+    return w - config["learning_rate"] * dw
 
 
-def accuracy(net, X, y, batch_size=100):
+class CourseStyle:
+    """A workload in course-style code: the solver's part."""
+
+    def __init__(self, work, data):
+        self.net = CourseNet(
+            work.hidden_dims, work.input_dim, work.sizes[-1], work.normalization, work.weight_scale, seed=0
+        )
+        self.net.params = work.params()
+        self.rule = {"adam": adam, "sgd": sgd}[work.optimizer]
+        self.configs = {
+            name: {"t": 0, "m": np.zeros_like(w), "v": np.zeros_like(w)}
+            for name, w in self.net.params.items()
+        }
+        self.data, self.best, self.best_params = data, 0.0, {}
+
+    def advance(self, rows, rates):
+        """Make len(rows) updates. Returns their losses, (len(rows),)."""
+        losses = []
+        for batch, rate in zip(rows, rates.tolist(), strict=True):
+            loss, grads = self.net.loss(self.data["X_train"][batch], self.data["y_train"][batch])
+            losses.append(loss)
+            for name, w in self.net.params.items():
+                self.configs[name]["learning_rate"] = rate
+                self.net.params[name] = self.rule(w, grads[name], self.configs[name])
+        return np.array(losses)
+
+    def accuracy(self):
+        """The shares of right answers on the first 1000 training samples and on the validation samples.
+        The best parameters are kept."""
+        shares = [
+            share_right(self.net, self.data[f"X_{part}"][:1000], self.data[f"y_{part}"][:1000])
+            for part in ("train", "val")
+        ]
+        if shares[1] > self.best:
+            self.best, self.best_params = shares[1], {name: w.copy() for name, w in self.net.params.items()}
+        return shares
+
+
+def share_right(net, X, y, batch_size=100):
     """The share of right answers, batch by batch."""
     right = [
         np.argmax(net.loss(X[i : i + batch_size]), axis=1) == y[i : i + batch_size]

@@ -99,6 +99,12 @@ class Explorer(widgets.VBox):
         if presenter:
             self._parts.presenter.value = True
 
+    def train(self, config, twin=None):
+        """Train this configuration and its twin, see `Race.race`; a scene that was chosen is forgotten."""
+        self._scene = None
+        self._parts.scene.value = ""
+        self._open(config, twin)
+
     def stop(self):
         """End the training for good; the figures stay."""
         self.race.stop()
@@ -281,12 +287,7 @@ class Explorer(widgets.VBox):
             self._parts.share.value = drawn.share()
             self._refuse(str(error))
         else:
-            self._forget_scene()
-            self._open(config)
-
-    def _forget_scene(self):
-        self._scene = None
-        self._parts.scene.value = ""
+            self.train(config)
 
     def _pin(self, _button):
         frame = self._frame
@@ -309,8 +310,7 @@ class Explorer(widgets.VBox):
             self._look()
 
     def _open_pinned(self, index, _button):
-        self._forget_scene()
-        self._open(self._pinned[index][1].config)
+        self.train(self._pinned[index][1].config)
 
     def _show_pins(self):
         for pin, (name, side) in zip(self._parts.pins, self._pinned, strict=False):

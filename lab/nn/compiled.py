@@ -21,6 +21,7 @@ SAVED_BY_PARAMETER = 0.8e-9  # and for each parameter, most of it in Adam
 _wanted: bool | None = None  # what `use` says
 _saved = 0.0  # seconds that kernels would have saved in this process so far
 _is_ready = False  # whether kernels are loaded
+_loader: Thread | None = None  # loads them while others compute
 
 
 @contextmanager
@@ -42,7 +43,8 @@ def leaves(updates: int, parameters: int) -> Mapping[Any, Any]:
     """
     global _saved
     _saved += updates * (SAVED_BY_UPDATE + parameters * SAVED_BY_PARAMETER)
-    if _wanted is False or (_wanted is None and not _is_ready and _saved < LOADING):
+    is_soon_there = _loader is not None and _loader.is_alive()
+    if _wanted is False or (_wanted is None and not _is_ready and (is_soon_there or _saved < LOADING)):
         return {}
     return load()
 
@@ -68,11 +70,12 @@ def load() -> Mapping[Any, Any]:
     return LEAVES
 
 
-@cache
 def prepare() -> None:
-    """Load the kernels in a thread of their own, so that nobody waits for them."""
-    if find_spec("numba") is not None:
-        Thread(target=load, daemon=True).start()
+    """Load the kernels in a thread of their own; until they are there, NumPy computes and nobody waits."""
+    global _loader
+    if _loader is None and find_spec("numba") is not None:
+        _loader = Thread(target=load, daemon=True)
+        _loader.start()
 
 
 def _train_a_little(leaves):

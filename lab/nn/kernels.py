@@ -13,7 +13,7 @@ from numba import njit
 
 from lab.nn import affine, batchnorm, layernorm, optim, relu, softmax
 from lab.nn.layernorm import LayerNormCache
-from lab.nn.standardize import BLOCK, Standardized, convention_of
+from lab.nn.standardize import BLOCK, Standardized, convention_of, inverse_std
 
 kernel = njit(cache=True, error_model="numpy", nogil=True)
 
@@ -88,23 +88,27 @@ def sum_of_rows(x, total):
 
 def batchnorm_forward(x, gamma, beta, bn_param):
     eps, mean, var = bn_param.get("eps", 1e-5), bn_param.get("running_mean"), bn_param.get("running_var")
-    convention, n = convention_of(bn_param), x.shape[-2]
+    mode, convention, n = bn_param.get("mode"), convention_of(bn_param), x.shape[-2]
     if (
-        bn_param.get("mode") != "train"
-        or mean is None
-        or n < 2
-        or convention.root != "inside"
-        or type(eps) is not float
+        mean is None
+        or var is None
         or not is_plain(x, gamma, beta, mean, var)
         or not (*x.shape[:-2], x.shape[-1]) == gamma.shape == beta.shape == mean.shape == var.shape
     ):
         return batchnorm.batchnorm_forward(x, gamma, beta, bn_param)
-    weights, dof = batchnorm.running_weights(bn_param, convention, n), n - convention.ddof
-    out, x_hat, inv_std = np.empty_like(x), np.empty_like(x), np.empty_like(mean)
-    bn_param["running_mean"] = new_mean = mean.copy()
-    bn_param["running_var"] = new_var = var.copy()
-    standardize_columns(x, gamma, beta, eps, dof, *weights, out, x_hat, inv_std, new_mean, new_var)
-    return out, ((x_hat, inv_std, dof, 1.0), gamma, True)  # a BatchNormCache without the names
+    if mode == "train" and n > 1 and convention.root == "inside" and type(eps) is float:
+        weights, dof = batchnorm.running_weights(bn_param, convention, n), n - convention.ddof
+        out, x_hat, inv_std = np.empty_like(x), np.empty_like(x), np.empty_like(mean)
+        bn_param["running_mean"] = new_mean = mean.copy()
+        bn_param["running_var"] = new_var = var.copy()
+        standardize_columns(x, gamma, beta, eps, dof, *weights, out, x_hat, inv_std, new_mean, new_var)
+        return out, ((x_hat, inv_std, dof, 1.0), gamma, True)  # a BatchNormCache without the names
+    if mode == "test":
+        inv_std, eps_factor = inverse_std(var, eps, convention.root)
+        out, x_hat = np.empty_like(x), np.empty_like(x)
+        scale_columns(x, mean, inv_std, gamma, beta, out, x_hat)
+        return out, ((x_hat, inv_std, n, eps_factor), gamma, False)
+    return batchnorm.batchnorm_forward(x, gamma, beta, bn_param)
 
 
 def batchnorm_backward_alt(dout, cache, into=(None, None)):
@@ -159,6 +163,23 @@ def standardize_columns(
             for j in range(d):
                 hat[i, j] *= inv[j]
                 out_k[i, j] = hat[i, j] * g[j] + b[j]
+
+
+@kernel
+def scale_columns(x, mean, inv_std, gamma, beta, out, x_hat):
+    """Batch norm's forward pass in test mode; the last two arguments are written."""
+    n, d = x.shape[-2:]
+    xs, outs, hats = x.reshape((-1, n, d)), out.reshape((-1, n, d)), x_hat.reshape((-1, n, d))
+    means, inv_stds = np.atleast_2d(mean), np.atleast_2d(inv_std)
+    gammas, betas = np.atleast_2d(gamma), np.atleast_2d(beta)
+    m, inv = np.empty(d, x.dtype), np.empty(d, x.dtype)
+    g, b = np.empty(d, x.dtype), np.empty(d, x.dtype)
+    for k in range(len(xs)):
+        m[:], inv[:], g[:], b[:] = means[k], inv_stds[k], gammas[k], betas[k]
+        for i in range(n):
+            for j in range(d):
+                hats[k, i, j] = (xs[k, i, j] - m[j]) * inv[j]
+                outs[k, i, j] = hats[k, i, j] * g[j] + b[j]
 
 
 @kernel

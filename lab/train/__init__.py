@@ -1,4 +1,4 @@
-"""Training: `Config`, the one loop (`Training`), and its faces `train` and `Solver`.
+"""Training: `Config`, the one loop (`Training`), and its faces `train`, `sweep` and `Solver`.
 
 `from lab import train` names this package and the function at once: calling the package trains.
 """
@@ -10,8 +10,9 @@ from lab.train.config import Config
 from lab.train.loop import Training
 from lab.train.run import Run, train
 from lab.train.solver import Solver
+from lab.train.sweep import sweep
 
-__all__ = ["Config", "Run", "Solver", "Training", "train"]
+__all__ = ["Config", "Run", "Solver", "Training", "sweep", "train"]
 
 
 class _CallablePackage(ModuleType):

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import warnings
+from threading import Event
 
 import numpy as np
 import pytest
@@ -173,6 +174,7 @@ def fresh(monkeypatch):
     """As in a process that hasn't loaded kernels yet."""
     monkeypatch.setattr(compiled, "_saved", 0.0)
     monkeypatch.setattr(compiled, "_is_ready", False)
+    monkeypatch.setattr(compiled, "_loader", None)
     loaded = []
     monkeypatch.setattr(compiled, "load", lambda: loaded.append(True) or {"old": "new"})
     return loaded
@@ -191,6 +193,20 @@ def test_many_short_runs_load_it(fresh):
     taken = [compiled.leaves(updates=200, parameters=350_000) for _ in range(20)]
     assert taken[0] == {}
     assert taken[-1] == {"old": "new"}
+
+
+def test_nobody_waits_for_a_thread_that_loads_them(fresh, monkeypatch):
+    go_on = Event()
+    monkeypatch.setattr(compiled, "_loader", None)
+    monkeypatch.setattr(compiled, "load", lambda: go_on.wait(60) and {"old": "new"})
+    compiled.prepare()
+    loader = compiled._loader
+    assert compiled.leaves(10**6, 10**6) == {}
+    compiled.prepare()
+    assert compiled._loader is loader
+    go_on.set()
+    loader.join()
+    assert compiled.leaves(10**6, 10**6) == {"old": "new"}
 
 
 @pytest.mark.parametrize("wanted", [True, False])

@@ -93,7 +93,7 @@ def test_notebook_runs(executed, name):
         outputs = cell.get("outputs", [])
         assert not [output for output in outputs if output.output_type == "error"]
         assert not [output for output in outputs if "Traceback" in output.get("text", "")]
-        if cell.cell_type == "code" and "Explorer(" in cell.source:
+        if cell.cell_type == "code" and any(made in cell.source for made in ("Explorer(", "Sweep(")):
             assert any(WIDGET in output.get("data", {}) for output in outputs)
 
 

@@ -1,0 +1,203 @@
+"""A grid of networks, one for each value of a setting and each normalization, that train in turn.
+
+Values in which the members of a population may differ train a few at a time, in one pass over the same
+minibatches; others one by one. No widgets here.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from math import ceil, inf
+from sys import maxsize
+from typing import Any
+
+import numpy as np
+
+from lab.live.race import SLICE, Frame, Race
+from lab.nn.validation import require_choice
+from lab.train import Config, Training
+from lab.train.loop import POPULATION_FIELDS
+
+MODES = (None, "batchnorm", "layernorm")  # a curve for each normalization
+TOGETHER = 5  # members of a population: measuring the accuracy of more would not fit in a slice
+PIECE = 0.007  # seconds of a slice that are kept for its last piece of work
+USUAL = Config(hidden_dims=(50,) * 4, batch_size=32, epochs=5)
+
+
+def _spread(first, last, count=20):
+    """So many numbers at equal ratios from 10**first to 10**last, as they are read."""
+    return tuple(float(f"{value:.2g}") for value in np.logspace(first, last, count))
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What a sweep goes through: values of a field of `Config`.
+
+    values: rising. base: of the logarithm that spreads them evenly. fields: what else is set.
+    """
+
+    values: tuple[float, ...]
+    base: int = 10
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def places(self) -> np.ndarray:
+        """Where the values stand: their logarithms."""
+        return np.log(self.values) / np.log(self.base)
+
+
+AXES = {
+    "weight_scale": Axis(_spread(-4, 0)),
+    "batch_size": Axis(tuple(2**k for k in range(1, 9)), base=2, fields={"initialization": "he"}),
+    "learning_rate": Axis(
+        _spread(-3, 1), fields={"initialization": "he", "optimizer": "sgd", "learning_rate": 0.1}
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the networks have reached, each array (modes, values); NaN where nothing is measured yet."""
+
+    train: np.ndarray  # best accuracy so far
+    val: np.ndarray
+    loss: np.ndarray  # mean over the last epoch
+    diverged: np.ndarray  # whether the loss isn't finite any more
+
+    @property
+    def measured(self) -> np.ndarray:
+        """Indices of the values at which all modes are measured."""
+        return np.flatnonzero(np.isfinite(self.val).all(axis=0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridFrame(Frame):
+    """What there is to see of a grid now."""
+
+    results: Results
+    seconds: float  # of training, as it went by on the clock
+
+
+@dataclass(frozen=True)
+class Group:
+    """Networks that are trained together: one normalization, some of the values."""
+
+    training: Training
+    mode: int
+    values: np.ndarray  # their indices
+
+
+class Grid(Race):
+    """Trains the networks of a sweep instead of a pair, and calls `show(frame)` 20 times a second.
+
+    name: a key of AXES. config: what all networks have in common. show, data, play: see `Race`; going back,
+    branches and changes on the way are for a pair, and do nothing here.
+    Raises ValueError for an axis that doesn't exist, RuntimeError where no event loop is running.
+    """
+
+    def __init__(self, name: str, config: Config, show: Callable[[GridFrame], None], *, data=None, play=True):
+        require_choice("the axis of a sweep", name, AXES)
+        self.name, self.axis = name, AXES[name]
+        self._heats: list[list[Group]] = []  # one after the other; in a heat the groups take turns
+        self._turns: Iterator[None] = iter(())
+        self._is_over = False
+        super().__init__(config, show, data=data, speed=maxsize, play=play)  # type: ignore[arg-type]
+
+    def config_of(self, mode: int, value: int) -> Config:
+        """The configuration of one network, by the indices of its normalization and its value."""
+        return self.config.replace(normalization=MODES[mode], **{self.name: self.axis.values[value]})
+
+    def order(self, do: Callable[[], None]):
+        """Call this in the task, between two slices of training; what it raises is shown in words."""
+        self._orders.append(do)
+        self._wake()
+
+    async def _begin(self):
+        """Make the networks of a new run; where that fails the old ones stay."""
+        self._restart = False
+        self._error = self._details = ""
+        data = await self._data_of(self.config)
+        heats: list[list[Group]] = []
+        for heat in self._line_up():
+            heats.append([])
+            for mode, values in heat:
+                config, members = self.config_of(mode, values[0]), {}
+                if len(values) > 1:
+                    members = {self.name: [self.axis.values[value] for value in values]}
+                heats[-1].append(Group(Training.from_config(config, data, **members), mode, values))
+                await asyncio.sleep(0)
+        self._heats, self._turns, self._is_over = heats, self._take_turns(), False
+        self._run, self._frame, self._seconds = self._run + 1, 0, 0.0
+
+    def _line_up(self):
+        """Heats of (mode, indices of values): a single one, or the large values first and the small last."""
+        indices = np.arange(len(self.axis.values))
+        if self.name in POPULATION_FIELDS:
+            parts = np.array_split(indices, ceil(len(indices) / TOGETHER))
+            return [[(mode, part) for part in parts for mode in range(len(MODES))]]
+        return [[(mode, indices[[value]]) for mode in range(len(MODES))] for value in indices[::-1]]
+
+    def _take_turns(self):
+        """All of the training, an update of each group of a heat in turn; yields after each piece of work."""
+        for heat in self._heats:
+            while going := [group.training for group in heat if not group.training.is_done]:
+                for training in going:
+                    next(iter(training))
+                    yield
+                    _ = training.accuracies  # measured now, where an epoch has ended: a piece of its own
+                    yield
+        self._is_over = True
+
+    async def _train(self, steps, until=inf):
+        """Do so many pieces of work, in slices; a wish or the time `until` ends it early."""
+        if self._error:
+            return
+        began = slice_began = time.perf_counter()
+        for _ in islice(self._turns, steps):
+            if time.perf_counter() - slice_began > SLICE - PIECE:
+                await asyncio.sleep(0)
+                slice_began = time.perf_counter()
+            if self._restart or self._news.is_set() or self._loop.time() > until:
+                break
+        self._seconds += time.perf_counter() - began
+
+    @property
+    def _is_done(self):
+        return self._is_over
+
+    def _next_frame(self):
+        self._frame += 1
+        trainings = [group.training for heat in self._heats for group in heat]
+        return GridFrame(
+            run=self._run,
+            number=self._frame,
+            step=sum(t.step for t in trainings),
+            total_steps=sum(t.step if t.is_done else t.total_steps for t in trainings),
+            epoch=0.0,
+            steps_per_second=0.0,
+            is_playing=self._is_playing and not self._error,
+            is_done=self._is_over,
+            chosen=None,
+            twin=None,
+            note=self._note,
+            error=self._error,
+            details=self._details,
+            results=self._results(),
+            seconds=self._seconds,
+        )
+
+    def _results(self):
+        shape = len(MODES), len(self.axis.values)
+        train, val, loss = np.full((3, *shape), np.nan)
+        diverged = np.zeros(shape, dtype=bool)
+        for group in (group for heat in self._heats for group in heat):
+            training, place = group.training, (group.mode, group.values)
+            if not training.measured:
+                continue
+            train[place] = np.max([accuracy.train for accuracy in training.measured], axis=0)
+            val[place] = np.max([accuracy.val for accuracy in training.measured], axis=0)
+            loss[place] = training.loss[-training.minibatches.per_epoch :].mean(axis=0)
+            diverged[place] = np.array(training.diverged_at, dtype=float) > 0  # None becomes NaN
+        return Results(train, val, loss, diverged)
