@@ -5,7 +5,8 @@ and precision, so that results are equal bit for bit: whether numba is there cha
 and nothing else. What no kernel is written for goes to the NumPy function, which also raises the errors.
 Loading takes half a second; `lab.nn.compiled` decides when that pays, and nothing else imports this module.
 
-Kernels see a population, (K, N, D); a single network is its only member.
+Kernels see a population, (K, N, D); a single network is its only member. They check the sizes of what they
+get, for nobody else does, and return whether these fit: if not, nothing was done.
 """
 
 import numpy as np
@@ -18,15 +19,11 @@ from lab.nn.standardize import BLOCK, Standardized, convention_of, inverse_std
 kernel = njit(cache=True, error_model="numpy", nogil=True)
 
 
-def is_plain(x, *others):
-    """Whether kernels can take these arrays: all of one type, the first contiguous and with columns."""
-    if not x.flags.c_contiguous or x.shape[-1] < 2:  # NumPy adds up a single column in another order
-        return False
-    dtype = x.dtype
-    for other in others:  # noqa: SIM110 -- all() takes three times as long
-        if other.dtype is not dtype:
-            return False
-    return True
+@kernel
+def fits(x, per_feature):
+    """Whether (D,) or (K, D) belongs to x, (N, D) or (K, N, D), and has its precision."""
+    shape = x.shape[:-2] + x.shape[-1:]
+    return per_feature.itemsize == x.itemsize and per_feature.shape == shape
 
 
 # --- affine -------------------------------------------------------------------------------------------
@@ -34,22 +31,21 @@ def is_plain(x, *others):
 
 def affine_forward(x, w, b):
     flat = x.reshape(x.shape[0], -1) if w.ndim == 2 else x
-    if not is_plain(flat, w, b) or b.shape != w.shape[:-2] + w.shape[-1:] or b.shape[-1] < 2:
+    if flat.shape[-1] != w.shape[-2]:
         return affine.affine_forward(x, w, b)
     out = flat @ w
-    add_to_rows(out, b)
+    if not add_to_rows(out, b):
+        return affine.affine_forward(x, w, b)
     return out, (x, w)
 
 
 def affine_backward(dout, cache, into=(None, None), needs_dx=True):
     x, w = cache
-    if not is_plain(dout, x, w):
+    dw, db = into
+    if db is None or not dout.flags.c_contiguous or not sum_of_rows(dout, db):
         return affine.affine_backward(dout, cache, into, needs_dx)
     flat = x.reshape(x.shape[0], -1) if w.ndim == 2 else x
-    dw, db = np.matmul(flat.swapaxes(-1, -2), dout, out=into[0]), into[1]
-    if db is None:
-        db = np.empty(dw.shape[:-2] + dw.shape[-1:], dw.dtype)
-    sum_of_rows(dout, db)
+    dw = np.matmul(flat.swapaxes(-1, -2), dout, out=dw)
     if not needs_dx:
         return None, dw, db
     dx = dout @ w.swapaxes(-1, -2)
@@ -59,18 +55,23 @@ def affine_backward(dout, cache, into=(None, None), needs_dx=True):
 @kernel
 def add_to_rows(x, b):
     """x += b, in place; x: (N, D) or (K, N, D), b: (D,) or (K, D)."""
+    if not fits(x, b):
+        return False
     n, d = x.shape[-2:]
     xs, bs = x.reshape((-1, n, d)), np.atleast_2d(b)
     for k in range(len(xs)):
         for i in range(n):
             for j in range(d):
                 xs[k, i, j] += bs[k, j]
+    return True
 
 
 @kernel
 def sum_of_rows(x, total):
     """total = the sum over the rows of x, in blocks as in `lab.nn.standardize`."""
     n, d = x.shape[-2:]
+    if not fits(x, total) or d < 2:  # NumPy adds up a single column in another order
+        return False
     xs, totals = x.reshape((-1, n, d)), np.atleast_2d(total)
     for k in range(len(xs)):
         whole, part = np.zeros(d, x.dtype), np.empty(d, x.dtype)
@@ -81,45 +82,39 @@ def sum_of_rows(x, total):
                     part[j] += xs[k, i, j]
             whole += part
         totals[k] = whole
+    return True
 
 
 # --- batch norm ---------------------------------------------------------------------------------------
 
 
 def batchnorm_forward(x, gamma, beta, bn_param):
-    eps, mean, var = bn_param.get("eps", 1e-5), bn_param.get("running_mean"), bn_param.get("running_var")
+    mean, var, eps = bn_param.get("running_mean"), bn_param.get("running_var"), bn_param.get("eps", 1e-5)
     mode, convention, n = bn_param.get("mode"), convention_of(bn_param), x.shape[-2]
-    if (
-        mean is None
-        or var is None
-        or not is_plain(x, gamma, beta, mean, var)
-        or not (*x.shape[:-2], x.shape[-1]) == gamma.shape == beta.shape == mean.shape == var.shape
-    ):
-        return batchnorm.batchnorm_forward(x, gamma, beta, bn_param)
-    if mode == "train" and n > 1 and convention.root == "inside" and type(eps) is float:
-        weights, dof = batchnorm.running_weights(bn_param, convention, n), n - convention.ddof
-        out, x_hat, inv_std = np.empty_like(x), np.empty_like(x), np.empty_like(mean)
-        bn_param["running_mean"] = new_mean = mean.copy()
-        bn_param["running_var"] = new_var = var.copy()
-        standardize_columns(x, gamma, beta, eps, dof, *weights, out, x_hat, inv_std, new_mean, new_var)
-        return out, ((x_hat, inv_std, dof, 1.0), gamma, True)  # a BatchNormCache without the names
-    if mode == "test":
-        inv_std, eps_factor = inverse_std(var, eps, convention.root)
+    if mean is not None and var is not None and x.flags.c_contiguous:
         out, x_hat = np.empty_like(x), np.empty_like(x)
-        scale_columns(x, mean, inv_std, gamma, beta, out, x_hat)
-        return out, ((x_hat, inv_std, n, eps_factor), gamma, False)
+        if mode == "train" and convention.root == "inside" and type(eps) is float:
+            weights, dof = batchnorm.running_weights(bn_param, convention, n), n - convention.ddof
+            inv_std, mean, var = np.empty_like(mean), mean.copy(), var.copy()
+            if standardize_columns(x, gamma, beta, eps, dof, *weights, out, x_hat, inv_std, mean, var):
+                bn_param["running_mean"], bn_param["running_var"] = mean, var
+                return out, ((x_hat, inv_std, dof, 1.0), gamma, True)  # a BatchNormCache without the names
+        elif mode == "test":
+            inv_std, eps_factor = inverse_std(var, eps, convention.root)
+            if scale_columns(x, mean, inv_std, gamma, beta, out, x_hat):
+                return out, ((x_hat, inv_std, n, eps_factor), gamma, False)
     return batchnorm.batchnorm_forward(x, gamma, beta, bn_param)
 
 
 def batchnorm_backward_alt(dout, cache, into=(None, None)):
     (x_hat, inv_std, dof, eps_factor), gamma, training = cache
-    if not (training and type(eps_factor) is float and is_plain(dout, x_hat) and dout.shape == x_hat.shape):
-        return batchnorm.batchnorm_backward_alt(dout, cache, into)
-    dx, (dgamma, dbeta) = np.empty_like(dout), into
-    if dgamma is None:
-        dgamma, dbeta = np.empty_like(inv_std), np.empty_like(inv_std)
-    standardize_columns_backward(dout, x_hat, inv_std, gamma, dof, dx, dgamma, dbeta)
-    return dx, dgamma, dbeta
+    if training and type(eps_factor) is float and dout.flags.c_contiguous and x_hat.flags.c_contiguous:
+        dx, (dgamma, dbeta) = np.empty_like(dout), into
+        if dgamma is None:
+            dgamma, dbeta = np.empty_like(inv_std), np.empty_like(inv_std)
+        if standardize_columns_backward(dout, x_hat, inv_std, gamma, dof, dx, dgamma, dbeta):
+            return dx, dgamma, dbeta
+    return batchnorm.batchnorm_backward_alt(dout, cache, into)
 
 
 @kernel
@@ -128,6 +123,9 @@ def standardize_columns(
 ):
     """Batch norm's forward pass in training mode; the last five arguments are written."""
     n, d = x.shape[-2:]
+    fit = fits(x, gamma) and fits(x, beta) and fits(x, running_mean) and fits(x, running_var)
+    if not fit or n < 2 or d < 2:
+        return False
     xs, outs, hats = x.reshape((-1, n, d)), out.reshape((-1, n, d)), x_hat.reshape((-1, n, d))
     gammas, betas, inv_stds = np.atleast_2d(gamma), np.atleast_2d(beta), np.atleast_2d(inv_std)
     means, variances = np.atleast_2d(running_mean), np.atleast_2d(running_var)
@@ -163,11 +161,14 @@ def standardize_columns(
             for j in range(d):
                 hat[i, j] *= inv[j]
                 out_k[i, j] = hat[i, j] * g[j] + b[j]
+    return True
 
 
 @kernel
 def scale_columns(x, mean, inv_std, gamma, beta, out, x_hat):
     """Batch norm's forward pass in test mode; the last two arguments are written."""
+    if not (fits(x, mean) and fits(x, inv_std) and fits(x, gamma) and fits(x, beta)):
+        return False
     n, d = x.shape[-2:]
     xs, outs, hats = x.reshape((-1, n, d)), out.reshape((-1, n, d)), x_hat.reshape((-1, n, d))
     means, inv_stds = np.atleast_2d(mean), np.atleast_2d(inv_std)
@@ -180,12 +181,16 @@ def scale_columns(x, mean, inv_std, gamma, beta, out, x_hat):
             for j in range(d):
                 hats[k, i, j] = (xs[k, i, j] - m[j]) * inv[j]
                 outs[k, i, j] = hats[k, i, j] * g[j] + b[j]
+    return True
 
 
 @kernel
 def standardize_columns_backward(dout, x_hat, inv_std, gamma, dof, dx, dgamma, dbeta):
     """Batch norm's closed form; the last three arguments are written."""
     n, d = dout.shape[-2:]
+    fit = fits(dout, gamma) and fits(dout, dgamma) and fits(dout, dbeta)
+    if not fit or d < 2 or dout.shape != x_hat.shape or dout.itemsize != x_hat.itemsize:
+        return False
     douts, hats, dxs = dout.reshape((-1, n, d)), x_hat.reshape((-1, n, d)), dx.reshape((-1, n, d))
     gammas, inv_stds = np.atleast_2d(gamma), np.atleast_2d(inv_std)
     dgammas, dbetas = np.atleast_2d(dgamma), np.atleast_2d(dbeta)
@@ -207,6 +212,7 @@ def standardize_columns_backward(dout, x_hat, inv_std, gamma, dof, dx, dgamma, d
         for i in range(n):
             for j in range(d):
                 dx_k[i, j] = (dout_k[i, j] - hat[i, j] * slope[j] - mean[j]) * scale[j]
+    return True
 
 
 # --- layer norm ---------------------------------------------------------------------------------------
@@ -214,34 +220,31 @@ def standardize_columns_backward(dout, x_hat, inv_std, gamma, dof, dx, dgamma, d
 
 def layernorm_forward(x, gamma, beta, ln_param):
     eps, convention = ln_param.get("eps", 1e-5), convention_of(ln_param)
-    if (
-        convention.root != "inside"
-        or type(eps) is not float
-        or not is_plain(x, gamma, beta)
-        or not gamma.shape == beta.shape == (*x.shape[:-2], x.shape[-1])
-    ):
-        return layernorm.layernorm_forward(x, gamma, beta, ln_param)
-    dof = max(x.shape[-1] - convention.ddof, 1)
-    out, x_hat, inv_std = np.empty_like(x), np.empty_like(x), np.empty(x.shape[:-1], x.dtype)
-    standardize_rows(x, gamma, beta, eps, dof, out, x_hat, inv_std)
-    return out, LayerNormCache(Standardized(x_hat.swapaxes(-1, -2), inv_std, dof, 1.0), gamma)
+    if convention.root == "inside" and type(eps) is float and x.flags.c_contiguous:
+        dof = max(x.shape[-1] - convention.ddof, 1)
+        out, x_hat, inv_std = np.empty_like(x), np.empty_like(x), np.empty(x.shape[:-1], x.dtype)
+        if standardize_rows(x, gamma, beta, eps, dof, out, x_hat, inv_std):
+            return out, LayerNormCache(Standardized(x_hat.swapaxes(-1, -2), inv_std, dof, 1.0), gamma)
+    return layernorm.layernorm_forward(x, gamma, beta, ln_param)
 
 
 def layernorm_backward(dout, cache, into=(None, None)):
     (x_hat, inv_std, dof, eps_factor), gamma = cache
     x_hat = x_hat.swapaxes(-1, -2)
-    if not (type(eps_factor) is float and is_plain(dout, gamma, x_hat) and dout.shape == x_hat.shape):
-        return layernorm.layernorm_backward(dout, cache, into)
-    dx, (dgamma, dbeta) = np.empty_like(dout), into
-    if dgamma is None:
-        dgamma, dbeta = np.empty_like(gamma), np.empty_like(gamma)
-    standardize_rows_backward(dout, x_hat, inv_std, gamma, dof, dx, dgamma, dbeta)
-    return dx, dgamma, dbeta
+    if type(eps_factor) is float and dout.flags.c_contiguous and x_hat.flags.c_contiguous:
+        dx, (dgamma, dbeta) = np.empty_like(dout), into
+        if dgamma is None:
+            dgamma, dbeta = np.empty_like(gamma), np.empty_like(gamma)
+        if standardize_rows_backward(dout, x_hat, inv_std, gamma, dof, dx, dgamma, dbeta):
+            return dx, dgamma, dbeta
+    return layernorm.layernorm_backward(dout, cache, into)
 
 
 @kernel
 def standardize_rows(x, gamma, beta, eps, dof, out, x_hat, inv_std):
     """Layer norm's forward pass; the last three arguments are written."""
+    if not (fits(x, gamma) and fits(x, beta)):
+        return False
     n, d = x.shape[-2:]
     xs, outs, hats = x.reshape((-1, n, d)), out.reshape((-1, n, d)), x_hat.reshape((-1, n, d))
     gammas, betas, inv_stds = np.atleast_2d(gamma), np.atleast_2d(beta), inv_std.reshape((-1, n))
@@ -263,12 +266,16 @@ def standardize_rows(x, gamma, beta, eps, dof, out, x_hat, inv_std):
             for j in range(d):
                 hat[j] *= inv
                 out_i[j] = hat[j] * g[j] + b[j]
+    return True
 
 
 @kernel
 def standardize_rows_backward(dout, x_hat, inv_std, gamma, dof, dx, dgamma, dbeta):
     """Layer norm's backward pass; the last three arguments are written."""
     n, d = dout.shape[-2:]
+    fit = fits(dout, gamma) and fits(dout, dgamma) and fits(dout, dbeta)
+    if not fit or d < 2 or dout.shape != x_hat.shape or dout.itemsize != x_hat.itemsize:
+        return False
     douts, hats, dxs = dout.reshape((-1, n, d)), x_hat.reshape((-1, n, d)), dx.reshape((-1, n, d))
     gammas, inv_stds = np.atleast_2d(gamma), inv_std.reshape((-1, n))
     dgammas, dbetas = np.atleast_2d(dgamma), np.atleast_2d(dbeta)
@@ -293,6 +300,7 @@ def standardize_rows_backward(dout, x_hat, inv_std, gamma, dof, dx, dgamma, dbet
                 dg += dg_part
                 db += db_part
                 dg_part[:], db_part[:] = 0, 0
+    return True
 
 
 @kernel
@@ -330,7 +338,7 @@ def sum_of_block(row):
 
 
 def relu_forward(x):
-    if not is_plain(x):
+    if not x.flags.c_contiguous:
         return relu.relu_forward(x)
     out = np.empty_like(x)
     cut(x, out)
@@ -338,11 +346,10 @@ def relu_forward(x):
 
 
 def relu_backward(dout, cache):
-    if not (is_plain(dout) and is_plain(cache, dout) and dout.shape == cache.shape):
-        return relu.relu_backward(dout, cache)
     dx = np.empty_like(dout)
-    cut_backward(dout, cache, dx)
-    return dx
+    if dout.flags.c_contiguous and cache.flags.c_contiguous and cut_backward(dout, cache, dx):
+        return dx
+    return relu.relu_backward(dout, cache)
 
 
 @kernel
@@ -357,14 +364,17 @@ def cut(x, out):
 @kernel
 def cut_backward(dout, x, dx):
     """dx = dout where x is positive, else 0 * dout, which keeps what isn't finite."""
+    if dout.shape != x.shape or dout.itemsize != x.itemsize:
+        return False
     douts, xs, dxs = dout.ravel(), x.ravel(), dx.ravel()
     zero = x.dtype.type(0)
     for i in range(len(xs)):
         dxs[i] = douts[i] if xs[i] > zero else douts[i] * zero
+    return True
 
 
 def softmax_loss(x, y):
-    if not is_plain(x) or x.shape[-1] > BLOCK:
+    if not x.flags.c_contiguous or not 1 < x.shape[-1] <= BLOCK:
         return softmax.softmax_loss(x, y)
     shifted, dx = np.empty_like(x), np.empty_like(x)
     total, chosen = np.empty((2, *x.shape[:-1]), x.dtype)
