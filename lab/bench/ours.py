@@ -6,6 +6,7 @@ import numpy as np
 
 from lab.bench.workloads import SEED, data
 from lab.nn import compiled
+from lab.nn.backend import to_host
 from lab.train import Solver, Training
 from lab.train.loop import blas_threads
 
@@ -49,3 +50,20 @@ class Lab:
         for _ in islice(self.updates, len(rows)):
             pass
         return self.training.loss[-len(rows) :]
+
+
+class Update(Lab):
+    """Forward, backward and optimizer alone, on a minibatch that is at hand, as the floor has its."""
+
+    def __init__(self, work, samples, leaves=None, xp=np):
+        super().__init__(work, samples, leaves, xp)
+        rows = slice(work.batch_size)
+        self.minibatch = tuple(xp.asarray(samples[name][rows]) for name in ("X_train", "y_train"))
+
+    def advance(self, rows, rates):
+        """Make len(rows) updates with one minibatch. Returns their losses."""
+        net, optimizer, losses = self.training.net, self.training.optimizer, []
+        for rate in rates:
+            losses.append(net.backpropagate(*self.minibatch))
+            optimizer.update(net.flat_params, net.flat_gradient, float(rate))
+        return np.stack([to_host(loss) for loss in losses])

@@ -9,6 +9,7 @@ population's, (K, N, D) with (K, D); `...` stands for the optional K. NumPy and 
 
 from typing import NamedTuple
 
+from lab.nn.backend import namespace
 from lab.nn.standardize import (
     Array,
     Standardized,
@@ -95,12 +96,13 @@ def batchnorm_backward_alt(dout, cache, into=(None, None)):
     Folding the nodes above: dx = gamma * inv_std * (dout - mean(dout) - x_hat * mean(dout * x_hat)).
     """
     (x_hat, inv_std, dof, eps_factor), gamma, training = cache
-    dgamma = sum_of_rows(dout * x_hat, out=into[0])
+    products = dout * x_hat
+    dgamma = sum_of_rows(products, out=into[0])
     dbeta = sum_of_rows(dout, out=into[1])
     if not training:
         return dout * rows(gamma * inv_std), dgamma, dbeta
 
-    dx = x_hat * rows(dgamma * eps_factor / -dof)
+    dx = namespace(dout).multiply(x_hat, rows(dgamma * eps_factor / -dof), out=products)
     dx += dout
     dx -= rows(dbeta / dout.shape[-2])
     dx *= rows(gamma * inv_std)

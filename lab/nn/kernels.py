@@ -30,26 +30,19 @@ def fits(x, per_feature):
 
 
 def affine_forward(x, w, b):
-    flat = x.reshape(x.shape[0], -1) if w.ndim == 2 else x
-    if flat.shape[-1] != w.shape[-2]:
-        return affine.affine_forward(x, w, b)
-    out = flat @ w
-    if not add_to_rows(out, b):
-        return affine.affine_forward(x, w, b)
-    return out, (x, w)
+    if x.ndim <= w.ndim and x.shape[-1] == w.shape[-2]:  # there is nothing to flatten
+        out = x @ w
+        if add_to_rows(out, b):
+            return out, (x, w)
+    return affine.affine_forward(x, w, b)
 
 
 def affine_backward(dout, cache, into=(None, None), needs_dx=True):
-    x, w = cache
-    dw, db = into
-    if db is None or not dout.flags.c_contiguous or not sum_of_rows(dout, db):
+    (x, w), (dw, db) = cache, into
+    if db is None or x.ndim > w.ndim or not dout.flags.c_contiguous or not sum_of_rows(dout, db):
         return affine.affine_backward(dout, cache, into, needs_dx)
-    flat = x.reshape(x.shape[0], -1) if w.ndim == 2 else x
-    dw = np.matmul(flat.swapaxes(-1, -2), dout, out=dw)
-    if not needs_dx:
-        return None, dw, db
-    dx = dout @ w.swapaxes(-1, -2)
-    return dx.reshape(x.shape) if w.ndim == 2 else dx, dw, db
+    dw = np.matmul(x.swapaxes(-1, -2), dout, out=dw)
+    return dout @ w.swapaxes(-1, -2) if needs_dx else None, dw, db
 
 
 @kernel
@@ -431,18 +424,19 @@ class Adam(optim.Adam):
     """Adam in one pass over params, gradient, m and v."""
 
     def _apply(self, params, gradient, rate, epsilon):
-        number, vectors = params.dtype.type, (params, gradient, *self.velocities.values())
-        beta1, beta2, epsilon = number(self.beta1), number(self.beta2), number(epsilon)
+        vectors, coefficients = (params, gradient, *self.velocities.values()), (self.beta1, self.beta2)
         if np.ndim(rate) == 0:
-            adam(*map(np.ravel, vectors), number(rate), epsilon, beta1, beta2)
+            adam(*[vector.reshape(-1) for vector in vectors], rate, epsilon, *coefficients)
         else:
-            for member_rate, *member in zip(np.ravel(rate), *vectors, strict=True):
-                adam(*member, number(member_rate), epsilon, beta1, beta2)
+            for member_rate, *member in zip(rate[:, 0], *vectors, strict=True):
+                adam(*member, float(member_rate), epsilon, *coefficients)
 
 
 @kernel
 def adam(params, gradient, m, v, rate, epsilon, beta1, beta2):
     """One update of flat vectors; see `lab.nn.optim.Adam`."""
+    number = params.dtype.type
+    rate, epsilon, beta1, beta2 = number(rate), number(epsilon), number(beta1), number(beta2)
     for i in range(len(params)):
         first = m[i] * beta1 + gradient[i]
         second = v[i] * beta2 + gradient[i] * gradient[i]

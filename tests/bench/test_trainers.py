@@ -137,7 +137,8 @@ def test_on_a_gpu_the_lab_and_the_floor_stay_there_and_the_clock_waits(monkeypat
     gpu = SimpleNamespace(Device=lambda: SimpleNamespace(synchronize=lambda: waits.append(1)))
     monkeypatch.setattr(device, "cuda", gpu, raising=False)
     monkeypatch.setattr(compare, "array_module", lambda backend: {"cupy": (device, "a GPU")}[backend])
-    found = compare.steps("small", SMALL, 3, "cuda", size=4)
+    monkeypatch.setattr(compare, "LONG_SLICE", 4)
+    found = compare.steps("small", SMALL, 3, "cuda")
     assert {compare.LAB, compare.FLOOR} <= set(found.values)
     assert compare.COURSE not in found.values
     assert len(waits) == 2 * 3 * len(found.values)
