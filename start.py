@@ -264,7 +264,9 @@ def check(pytest_arguments):
             failed.append(name)
     if failed:
         print("FAILED: " + ", ".join(failed), flush=True)
-    return subprocess.call([PYTHON, "-m", "pytest"] + pytest_arguments, cwd=ROOT) or len(failed)
+    # Two processes, one of them for the browser; `-- -n0` takes one, with the debugger and the output.
+    pytest = [PYTHON, "-m", "pytest", "--numprocesses=2", "--dist=loadgroup"]
+    return subprocess.call(pytest + pytest_arguments, cwd=ROOT) or len(failed)
 
 
 def hand_over(arguments):

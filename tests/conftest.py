@@ -21,6 +21,13 @@ def shared_cache(tmp_path_factory):
     return os.environ["LAB_CACHE"]
 
 
+def pytest_collection_modifyitems(items):
+    """Where tests run in several processes, a file is not divided, and all browsers are in one of them."""
+    for item in items:
+        is_browser = item.get_closest_marker("browser") is not None
+        item.add_marker(pytest.mark.xdist_group("browser" if is_browser else item.path.name))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     report = yield
