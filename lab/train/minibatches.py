@@ -36,7 +36,7 @@ class Minibatches:
         """The row numbers of the next minibatch."""
         if self.sampling == "with_replacement":
             self.position = (self.position + 1) % self.per_epoch
-            return self.rng.choice(self.n, self.batch_size)
+            return random.integers(self.rng, self.n, self.batch_size)
         if self.position == 0:
             self.order = self.rng.permutation(self.n)
         start = self.starts[self.position]

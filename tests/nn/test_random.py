@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from lab.nn import random
 from lab.nn.random import PURPOSES, get_state, set_state, stream
 
 
@@ -38,3 +39,13 @@ def test_a_state_can_be_gone_back_to(seed):
     for _ in range(2):
         set_state(rng, state)
         np.testing.assert_array_equal(rng.standard_normal(5), first)
+
+
+@pytest.mark.parametrize("make", [np.random.RandomState, np.random.default_rng])
+@pytest.mark.parametrize("high", [1, 2, 50, 1000, 49_000])
+def test_integers_are_what_choice_draws(make, high):
+    """So a notebook that is seeded sees the minibatches that courses see."""
+    ours, numpys = make(3), make(3)
+    for size in (1, 7, 50):
+        np.testing.assert_array_equal(random.integers(ours, high, size), numpys.choice(high, size))
+    assert ours.random() == numpys.random()
