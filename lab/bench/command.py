@@ -1,7 +1,7 @@
 """The command `lab bench`: sections in processes of their own, and the report.
 
-A section's process is started without OPENBLAS_CORETYPE, as on a user's machine, and the workloads once more
-with it set to Haswell, because the variable has to be there before NumPy is loaded.
+A section's process is started without settings of OpenBLAS, as on a user's machine, and the workloads once
+more with OPENBLAS_CORETYPE set to Haswell: the variable has to be there before NumPy is loaded.
 """
 
 import json
@@ -77,7 +77,7 @@ def save(path, found, rounds, device):
 
 def _measured(name, rounds, device, kernels=None):
     """The answer of a process that measures a section."""
-    environment = {key: value for key, value in os.environ.items() if key != KERNELS}
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("OPENBLAS_")}
     if kernels:
         environment[KERNELS] = kernels
     command = [sys.executable, "-m", "lab.bench.compare", name, str(rounds), device]

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import shutil
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 import nbformat
 import pytest
 
-from lab.jupyter import AT_ONCE, NOTIFICATIONS, PROJECT, QUIET, find_port
+from lab.jupyter import AT_ONCE, NOTIFICATIONS, PROJECT, QUIET
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -64,7 +65,9 @@ class Server:
         settings = folder / "settings"
         settings.mkdir()
         (settings / "overrides.json").write_text(json.dumps({NOTIFICATIONS: QUIET}))
-        port = find_port(None)
+        with socket.socket() as free:  # far from 8888, where other tests start servers at the same time
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
         self.address = f"http://127.0.0.1:{port}"
         places = {
             **{f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")},

@@ -35,7 +35,7 @@ class Column:
     def __init__(self, notebook):
         self.notebook, self.page, self.calls = notebook, notebook.page, 0
         notebook.run_cells()
-        self.page.wait_for_selector(f".lab-control-{FIELDS[-1].name} .noUi-handle")
+        self.page.wait_for_selector(f".lab-control-{FIELDS[-1].name}")
 
     def focus(self):
         """What has the focus: its tag, and the label of its control."""
