@@ -425,7 +425,7 @@ class Adam(optim.Adam):
 
     def _apply(self, params, gradient, rate, epsilon):
         vectors, coefficients = (params, gradient, *self.velocities.values()), (self.beta1, self.beta2)
-        if np.ndim(rate) == 0:
+        if not isinstance(rate, np.ndarray):
             adam(*[vector.reshape(-1) for vector in vectors], rate, epsilon, *coefficients)
         else:
             for member_rate, *member in zip(rate[:, 0], *vectors, strict=True):

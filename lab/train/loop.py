@@ -296,11 +296,11 @@ class Training:
             self._minibatch = xp.empty((len(rows), *self._X.shape[1:]), dtype=self._X.dtype)
         # NumPy's take makes a copy more unless it may skip checking the row numbers.
         unchecked = {"mode": "clip"} if xp is np else {}
-        return xp.take(self._X, xp.asarray(rows), axis=0, out=self._minibatch[: len(rows)], **unchecked)
+        return self._X.take(xp.asarray(rows), axis=0, out=self._minibatch[: len(rows)], **unchecked)
 
     def _rate(self):
         """The learning rate of this update: a number, in a population with different ones an array (K, 1)."""
-        if np.ndim(self.learning_rate) == 0:
+        if isinstance(self.learning_rate, float) or np.ndim(self.learning_rate) == 0:
             return SCHEDULES[self.schedule](
                 self.learning_rate, self.step, self.total_steps, **self.schedule_config
             )
