@@ -130,7 +130,7 @@ def set_up(lock):
     install = [PYTHON, "-I", "-m", "pip", "install", "--no-deps", "--no-input", "--retries", "2"]
     log_run(install + ["--progress-bar", "off", "--require-hashes", "-r", lock])
     log_run(install + ["--no-build-isolation", "--editable", ROOT])
-    # Ten seconds that nobody waits for in class; where it fails, the lab says so and computes without.
+    # A quarter of a minute that nobody waits for in class; where it fails, the lab says so.
     compile_kernels = [PYTHON, "-I", "-c", "from lab.nn import compiled; compiled.load()"]
     subprocess.call(compile_kernels, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     write_stamp([LOCK, lock])

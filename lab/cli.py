@@ -8,6 +8,7 @@ import typer
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The normalization lab.")
 data = typer.Typer(no_args_is_help=True, help="Data sets: list, get, check.")
 app.add_typer(data, name="data")
+MOST_VALUES = 1000  # of a range; more is a slip of the keyboard
 DEVICES = {"cpu": "numpy", "cuda": "cupy", "auto": "auto"}  # as values of Config.backend
 Device = Annotated[
     str | None, typer.Option(help="cpu, cuda (a GPU, with CuPy) or auto. Default: as the configuration says.")
@@ -137,7 +138,7 @@ def sweep(
             raise ValueError("No field has several values; write them as weight_scale=0.01,0.1")
         table = sweep(axes, base, folder, workers=workers, scheduler=scheduler, progress=not quiet)
     except (DataError, ValueError, RuntimeError, KeyboardInterrupt) as reason:
-        raise _failed(str(reason)) from None
+        raise _failed(str(reason) or "Interrupted before anything was trained.") from None
     shown = table.drop(columns=["seconds", "share", "file"]).astype(object).fillna("")
     typer.echo(shown.to_string(index=False, float_format="{:.4g}".format))
     best = table.loc[table["best_val_acc"].idxmax()]
@@ -244,11 +245,11 @@ def _range(text: str) -> list:
     scale, *limits = text.split(":")
     try:
         first, last, count = float(limits[0]), float(limits[1]), int(*limits[2:])
-        if count < 2 or (scale == "log" and first * last <= 0):
+        if not 2 <= count <= MOST_VALUES or (scale == "log" and first * last <= 0):
             raise ValueError
     except (ValueError, IndexError, TypeError):
         raise ValueError(
-            f"{text!r} is no range; write from, to and how many, at least two: lin:0:0.5:6, or "
+            f"{text!r} is no range; write from, to and how many, 2 to {MOST_VALUES}: lin:0:0.5:6, or "
             "log:1e-4:1:20, which can't reach 0"
         ) from None
     spaced = (np.geomspace if scale == "log" else np.linspace)(first, last, count)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
+from itertools import product
 from threading import Thread
 from typing import Any
 
@@ -83,9 +84,11 @@ def _train_a_little(leaves):
     from lab.nn.network import FullyConnectedNet
     from lab.nn.optim import Adam
 
-    for normalization in ("batchnorm", "layernorm"):
-        net = FullyConnectedNet([4], 4, 4, normalization=normalization, seed=0)
+    X = np.ones((2, 4), np.float32)
+    for normalization, seed in product(("batchnorm", "layernorm"), (0, (0, 1))):  # single, and populations
+        net = FullyConnectedNet([4], 4, 4, normalization=normalization, seed=seed)
         net.replace(leaves)
         optimizer = leaves[Adam](net.flat_params)
-        net.backpropagate(np.ones((2, 4), np.float32), np.array([0, 1]))
+        net.backpropagate(X, np.array([0, 1]))
         optimizer.update(net.flat_params, net.flat_gradient, 1e-3)
+        net.scores(X)

@@ -21,9 +21,9 @@ kernel = njit(cache=True, error_model="numpy", nogil=True)
 
 @kernel
 def fits(x, per_feature):
-    """Whether (D,) or (K, D) belongs to x, (N, D) or (K, N, D), and has its precision."""
+    """Whether (D,) or (K, D) belongs to x, (N, D) or (K, N, D) and not empty, and has its dtype."""
     shape = x.shape[:-2] + x.shape[-1:]
-    return per_feature.itemsize == x.itemsize and per_feature.shape == shape
+    return x.size > 0 and per_feature.dtype == x.dtype and per_feature.shape == shape
 
 
 # --- affine -------------------------------------------------------------------------------------------
@@ -84,9 +84,10 @@ def sum_of_rows(x, total):
 def batchnorm_forward(x, gamma, beta, bn_param):
     mean, var, eps = bn_param.get("running_mean"), bn_param.get("running_var"), bn_param.get("eps", 1e-5)
     mode, convention, n = bn_param.get("mode"), convention_of(bn_param), x.shape[-2]
-    if mean is not None and var is not None and x.flags.c_contiguous:
+    if type(mean) is type(var) is np.ndarray and x.flags.c_contiguous:
         out, x_hat = np.empty_like(x), np.empty_like(x)
-        if mode == "train" and convention.root == "inside" and type(eps) is float:
+        plain = type(eps) is type(bn_param.get("momentum", convention.momentum)) is float
+        if mode == "train" and n > 1 and convention.root == "inside" and plain:
             weights, dof = batchnorm.running_weights(bn_param, convention, n), n - convention.ddof
             inv_std, mean, var = np.empty_like(mean), mean.copy(), var.copy()
             if standardize_columns(x, gamma, beta, eps, dof, *weights, out, x_hat, inv_std, mean, var):
@@ -372,6 +373,7 @@ def softmax_loss(x, y):
     shifted, dx = np.empty_like(x), np.empty_like(x)
     total, chosen = np.empty((2, *x.shape[:-1]), x.dtype)
     shift_rows(x, shifted)
+    y = y.astype(np.int64, copy=False)  # one kernel for labels of every dtype
     if len(y) != x.shape[-2] or not softmax_rows(np.exp(shifted), shifted, y, total, chosen, dx):
         return softmax.softmax_loss(x, y)
     return (np.log(total) - chosen).sum(axis=-1) / x.shape[-2], dx
@@ -424,6 +426,9 @@ class Adam(optim.Adam):
     """Adam in one pass over params, gradient, m and v."""
 
     def _apply(self, params, gradient, rate, epsilon):
+        fitting = gradient.shape == params.shape and gradient.dtype == params.dtype
+        if not fitting or params.dtype not in (np.float32, np.float64):  # a borrowed network's may be any
+            return super()._apply(params, gradient, rate, epsilon)
         vectors, coefficients = (params, gradient, *self.velocities.values()), (self.beta1, self.beta2)
         if not isinstance(rate, np.ndarray):
             adam(*[vector.reshape(-1) for vector in vectors], rate, epsilon, *coefficients)

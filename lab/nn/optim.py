@@ -19,7 +19,7 @@ class SGD:
             if name not in self.coefficients:
                 allowed = ", ".join(self.coefficients) or "none"
                 raise ValueError(f"{type(self).__name__} has no coefficient {name!r}; it has: {allowed}")
-            setattr(self, name, value)
+            setattr(self, name, float(value))
         xp = namespace(params)
         self.t = 0
         self.velocities = {slot: xp.zeros_like(params) for slot in self.slots}

@@ -24,9 +24,14 @@ class BorrowedNet:
         self._bind()
 
     def backpropagate(self, X, y):
-        """The loss; the gradients go into `flat_gradient`."""
+        """The loss; the gradients go into `flat_gradient`. Raises ValueError for one of another shape."""
         loss, gradients = self.model.loss(X, y)
-        self.flat_gradient = np.concatenate([np.ravel(gradients[name]) for name in self.model.params])
+        for name, view in self._views.items():
+            # A bias's gradient may be (1, D) in place of (D,): that does no harm.
+            if name not in gradients or np.squeeze(gradients[name]).shape != view.squeeze().shape:
+                found = np.shape(gradients[name]) if name in gradients else "missing"
+                raise ValueError(f"the model's gradient of {name} must have shape {view.shape}, not {found}")
+            self._gradients[name][...] = np.reshape(gradients[name], view.shape)
         return np.asarray(loss)
 
     def scores(self, X):
@@ -56,6 +61,8 @@ class BorrowedNet:
         self.flat_gradient = np.zeros_like(self.flat_params)
         self.dtype = self.flat_params.dtype
         ends = np.cumsum([a.size for a in arrays.values()])[:-1]
-        parts = np.split(self.flat_params, ends)
-        self._views = {n: p.reshape(a.shape) for (n, a), p in zip(arrays.items(), parts, strict=True)}
+        self._views, self._gradients = (
+            {n: p.reshape(a.shape) for (n, a), p in zip(arrays.items(), np.split(flat, ends), strict=True)}
+            for flat in (self.flat_params, self.flat_gradient)
+        )
         self.model.params.update(self._views)

@@ -301,8 +301,11 @@ class Training:
     def _rate(self):
         """The learning rate of this update: a number, in a population with different ones an array (K, 1)."""
         if isinstance(self.learning_rate, float) or np.ndim(self.learning_rate) == 0:
-            return SCHEDULES[self.schedule](
-                self.learning_rate, self.step, self.total_steps, **self.schedule_config
+            # NumPy's numbers would make it compute in their precision.
+            return float(
+                SCHEDULES[self.schedule](
+                    self.learning_rate, self.step, self.total_steps, **self.schedule_config
+                )
             )
         rates = np.asarray(self.learning_rate, dtype=self.net.dtype)[:, None]
         rates = SCHEDULES[self.schedule](rates, self.step, self.total_steps, **self.schedule_config)

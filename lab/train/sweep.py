@@ -20,6 +20,7 @@ from tempfile import TemporaryFile
 from warnings import catch_warnings, filterwarnings
 
 from lab.data.catalogue import named
+from lab.nn import compiled
 from lab.nn.validation import require_number
 from lab.train.config import Config
 from lab.train.loop import POPULATION_FIELDS, Training
@@ -87,8 +88,9 @@ def sweep(grid, base=None, folder="runs", *, workers=None, scheduler=None, popul
     for config in filter(lambda config: config not in rows, files):
         alike = config.replace(**dict.fromkeys(POPULATION_FIELDS, 1)), config.stream_seed
         together.setdefault(alike, []).append(config)
-    for first, *_ in together.values():
-        Training.from_config(first.replace(backend="numpy"))  # what doesn't fit the data is refused at once
+    with compiled.use(False):  # nothing is trained here, so loading kernels would not pay
+        for first, *_ in together.values():  # what doesn't fit the data is refused at once
+            Training.from_config(first.replace(backend="numpy"))
 
     groups = list(together.values())
     trained = (
@@ -230,11 +232,13 @@ def _on_cluster(groups, most, scheduler) -> Trained:
         return
     try:
         from distributed import CancelledError, Client, KilledWorker, wait
+        from distributed.comm import get_address_host_port
     except ImportError:
         raise RuntimeError(
             'a scheduler needs the package distributed: pip install "normalization-lab[cluster]"'
         ) from None
     try:
+        get_address_host_port(scheduler)  # a client of what is no address ends badly
         client = Client(scheduler, timeout=ANSWER_WITHIN, set_as_default=False)
     except (OSError, ValueError, TypeError):
         raise RuntimeError(f"no Dask scheduler answers at {scheduler!r}") from None

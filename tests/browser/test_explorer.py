@@ -55,6 +55,8 @@ def test_controls_by_keyboard(explorer):
         explorer.wait_for_paths_other_than(before[0])
     explorer.button("Play").click()
     explorer.wait_for("step > 10")
+    explorer.button("Pause").click()
+    explorer.wait_for("state === 'paused'")
     assert len(set(explorer.curves())) == 1  # the same network twice: the curves lie on each other
 
 

@@ -158,6 +158,97 @@ def test_a_run_is_the_same_with_and_without(normalization, members):
     assert_equal([a.val for a in runs[0].accuracies], [a.val for a in runs[1].accuracies])
 
 
+class Borrowed:
+    """A linear model of somebody else's; `spoil` changes its gradients."""
+
+    def __init__(self, spoil):
+        self.params = {"W": np.full((6, 4), 0.1, np.float32), "b": np.zeros(4, np.float32)}
+        self.spoil = spoil
+
+    def loss(self, X, y=None):
+        scores = X @ self.params["W"] + self.params["b"]
+        if y is None:
+            return scores
+        loss, dscores = softmax_loss(scores, y)
+        return loss, self.spoil({"W": X.T @ dscores, "b": dscores.sum(axis=0)})
+
+
+def small_run(net, wanted, **settings):
+    rng = np.random.default_rng(0)
+    data = {f"X_{part}": rng.normal(size=(40, 6)).astype(np.float32) for part in ("train", "val")}
+    data |= {f"y_{part}": rng.integers(4, size=40).astype(">i4") for part in ("train", "val")}
+    with compiled.use(wanted):
+        training = Training(net, data, **{"batch_size": 20, "epochs": 3, **settings})
+    for _ in training:
+        pass
+    return training
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+@pytest.mark.parametrize(
+    "spoil", [lambda g: g | {"W": g["W"][:1]}, lambda g: {"W": g["W"]}, lambda g: g | {"W": g["W"].T}]
+)
+def test_gradients_of_another_size_never_reach_adam(spoil, wanted):
+    with pytest.raises(ValueError, match="gradient of"):
+        small_run(Borrowed(spoil), wanted)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"learning_rate": np.float64(1e-3)}, {"optim_config": {"beta1": np.float64(0.8)}}]
+)
+def test_numbers_of_numpy_change_no_bit(settings):
+    runs = [
+        small_run(Borrowed(lambda g: {k: v.astype(float) for k, v in g.items()}), w, **settings)
+        for w in (True, False)
+    ]
+    assert type(runs[0].optimizer) is kernels.Adam
+    assert_equal([runs[0].net.flat_params], [runs[1].net.flat_params])
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"running_mean": 0.0},
+        {"running_mean": np.zeros(5, np.int32)},
+        {"momentum": np.full(5, 0.3, np.float32)},
+    ],
+)
+def test_edited_settings_give_the_same_bits(edit):
+    nets = []
+    for wanted in (True, False):
+        nets.append(FullyConnectedNet([5], 6, 4, normalization="batchnorm", seed=0))
+        nets[-1].bn_params[0].update(edit)
+        small_run(nets[-1], wanted)
+    assert_equal([nets[0].flat_params], [nets[1].flat_params])
+    assert_equal([nets[0].bn_params[0]["running_mean"]], [nets[1].bn_params[0]["running_mean"]])
+
+
+@pytest.mark.parametrize("convention", ["course", "pytorch", "unbiased"])
+def test_a_batch_of_one_is_refused_as_by_numpy(convention):
+    net = FullyConnectedNet([5], 6, 4, normalization="batchnorm", seed=0, convention=convention)
+    with pytest.raises(ValueError, match="more than one row"):
+        small_run(net, True, batch_size=1)
+
+
+@pytest.mark.parametrize("members", [{}, {"seed": [0, 1]}])
+@pytest.mark.parametrize("normalization", ["batchnorm", "layernorm", None])
+def test_loading_leaves_nothing_to_compile(normalization, members):
+    """Or the explorer or a sweep would stand still for seconds on a new machine."""
+    code = f"""
+from lab.nn import compiled
+compiled.load()
+from lab.nn import kernels
+from lab.train import Config, Training
+known = {{name: len(one.signatures) for name, one in vars(kernels).items() if hasattr(one, "signatures")}}
+with compiled.use(True):
+    config = Config(hidden_dims=[5], normalization={normalization!r}, data_seed=0)
+    training = Training.from_config(config, **{members})
+next(iter(training)), training.accuracies
+assert known == {{name: len(getattr(kernels, name).signatures) for name in known}}
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_an_own_pair_stays():
     pair = (lambda x: (x, None)), (lambda dout, cache: dout)
     with compiled.use(True):
