@@ -1,6 +1,9 @@
 """Frames follow each other ten times as fast as on the screen, and widgets have no kernel."""
 
+from collections import Counter
+
 import comm
+import ipywidgets as widgets
 import pytest
 
 from lab.live import race
@@ -15,3 +18,17 @@ def short_frames(monkeypatch):
 @pytest.fixture(autouse=True)
 def no_kernel(monkeypatch):
     monkeypatch.setattr(comm, "create_comm", comm.DummyComm)
+
+
+@pytest.fixture
+def messages(monkeypatch):
+    """Counts the messages that widgets send, by what sends them."""
+    sent = Counter()
+    send = widgets.Widget._send
+
+    def count(self, message, buffers=None):
+        sent[type(self).__name__] += 1
+        send(self, message, buffers)
+
+    monkeypatch.setattr(widgets.Widget, "_send", count)
+    return sent

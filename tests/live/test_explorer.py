@@ -147,20 +147,6 @@ def assert_all_shows_the_last_frame(explorer):
     assert explorer._parts.share.value == frame.chosen.config.share()
 
 
-@pytest.fixture
-def messages(monkeypatch):
-    """Counts the messages that widgets send, by what sends them."""
-    sent = Counter()
-    send = widgets.Widget._send
-
-    def count(self, message, buffers=None):
-        sent[type(self).__name__] += 1
-        send(self, message, buffers)
-
-    monkeypatch.setattr(widgets.Widget, "_send", count)
-    return sent
-
-
 # --- controls ----------------------------------------------------------------------------------------
 
 SETTINGS = [

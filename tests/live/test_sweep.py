@@ -8,7 +8,6 @@ from contextvars import ContextVar
 from dataclasses import replace
 from html import unescape
 
-import ipywidgets as widgets
 import numpy as np
 import pytest
 
@@ -72,20 +71,6 @@ def click(made, name, index):
 def curves(made, name):
     """What a figure shows of each mode, (modes, values)."""
     return made._figures[name]._lines.y
-
-
-@pytest.fixture
-def messages(monkeypatch):
-    """Counts the messages that widgets send, by what sends them."""
-    sent = Counter()
-    send = widgets.Widget._send
-
-    def count(self, message, buffers=None):
-        sent[type(self).__name__] += 1
-        send(self, message, buffers)
-
-    monkeypatch.setattr(widgets.Widget, "_send", count)
-    return sent
 
 
 # --- training ----------------------------------------------------------------------------------------
