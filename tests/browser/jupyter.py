@@ -157,7 +157,13 @@ class Notebook:
         self.page.on("websocket", self._must_stay_here)
         self.page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
         self.page.on("console", self._must_be_quiet)
-        self.page.goto(f"{server.address}/lab/tree/{name}?reset&token={server.token}")
+        self.address = f"{server.address}/lab/tree/{name}?reset&token={server.token}"
+        self.theme = "JupyterLab Dark" if dark else "JupyterLab Light"
+        self._load()
+
+    def _load(self):
+        """The page afresh: a new connection to the kernel, and a count of the cells that it begins."""
+        self.page.goto(self.address)
         self.page.wait_for_function(READY)
         self.wait_for_kernel()
         self.page.evaluate(
@@ -170,9 +176,8 @@ class Notebook:
         )
         self.command("application:set-mode", {"mode": "single-document"})
         self.command("application:toggle-left-area")
-        theme = "Dark" if dark else "Light"
-        self.command("apputils:change-theme", {"theme": f"JupyterLab {theme}"})
-        self.page.wait_for_selector(f"body[data-jp-theme-name='JupyterLab {theme}']", state="attached")
+        self.command("apputils:change-theme", {"theme": self.theme})
+        self.page.wait_for_selector(f"body[data-jp-theme-name='{self.theme}']", state="attached")
 
     def _must_stay_here(self, request):
         address = urlsplit(request.url)
@@ -213,19 +218,22 @@ class Notebook:
     def run_cells(self):
         """Start all cells; returns when the kernel has begun with the first one.
 
-        Now and then, on a busy machine, JupyterLab loses the request: then it is made once more.
+        Now and then, on a busy machine, JupyterLab loses the request or its connection to the kernel: then
+        the page is loaded again, and at last the kernel is restarted.
         """
         from playwright.sync_api import TimeoutError as Unanswered
 
-        for patience in (20_000, 60_000):
+        for remedy in (lambda: None, self._load, self.restart_kernel):
+            remedy()
             begun = self.page.evaluate("() => window.cellsBegun")
             self.command("notebook:run-all-cells")
             try:
-                self.page.wait_for_function("n => window.cellsBegun > n", arg=begun, timeout=patience)
+                self.page.wait_for_function("n => window.cellsBegun > n", arg=begun, timeout=30_000)
             except Unanswered:
                 continue
             return
-        raise AssertionError("JupyterLab doesn't run the cells")
+        shown = self.page.locator("body").inner_text()[:500]
+        raise AssertionError(f"JupyterLab doesn't run the cells; it shows {shown!r}")
 
     def run_all(self):
         """Run all cells; the explorer of the first one is there and trains when this returns."""
