@@ -1,17 +1,22 @@
 """The layers as a course's text leads to them: plain NumPy, one network, correct.
 
-The zoo of wrong implementations (`lab.check.zoo`) is this code with an edit each.
+The zoo of wrong implementations (`lab.check.zoo`) is this code with an edit each. The names in capitals are
+the course's conventions, `lab.check.variant`; the zoo sets them for each variant.
 """
 
 import numpy as np
+
+EPS, MOMENTUM = 1e-5, 0.9
+WEIGHS_RUNNING, IS_UNBIASED = True, False
 
 
 def batchnorm_forward(x, gamma, beta, bn_param):
     """x: (N, D). Returns (out, cache) and updates the running statistics in bn_param."""
     mode = bn_param["mode"]
-    eps = bn_param.get("eps", 1e-5)
-    momentum = bn_param.get("momentum", 0.9)
-    D = x.shape[1]
+    eps = bn_param.get("eps", EPS)
+    momentum = bn_param.get("momentum", MOMENTUM)
+    keep = momentum if WEIGHS_RUNNING else 1 - momentum
+    N, D = x.shape
     running_mean = bn_param.get("running_mean", np.zeros(D, dtype=x.dtype))
     running_var = bn_param.get("running_var", np.zeros(D, dtype=x.dtype))
     if mode == "train":
@@ -21,8 +26,9 @@ def batchnorm_forward(x, gamma, beta, bn_param):
         std = np.sqrt(var + eps)
         x_hat = centred / std
         out = gamma * x_hat + beta
-        running_mean = momentum * running_mean + (1 - momentum) * mean
-        running_var = momentum * running_var + (1 - momentum) * var
+        kept_var = var * N / (N - 1) if IS_UNBIASED else var
+        running_mean = keep * running_mean + (1 - keep) * mean
+        running_var = keep * running_var + (1 - keep) * kept_var
     else:
         centred = x - running_mean
         std = np.sqrt(running_var + eps)
@@ -49,7 +55,7 @@ def batchnorm_backward(dout, cache):
 
 def layernorm_forward(x, gamma, beta, ln_param):
     """x: (N, D). Returns (out, cache)."""
-    eps = ln_param.get("eps", 1e-5)
+    eps = ln_param.get("eps", EPS)
     mean = x.mean(axis=1, keepdims=True)
     var = x.var(axis=1, keepdims=True)
     centred = x - mean

@@ -5,7 +5,8 @@ Each takes what a check takes and returns whether it is content.
 
 import numpy as np
 
-from lab.check.checks import REFERENCES, Problem
+from lab.check.checks import Problem, reference
+from lab.check.variant import Variant
 from lab.nn import eval_numerical_gradient_array
 
 
@@ -19,7 +20,7 @@ def sum_of_squares(implementation):
     """dx of the sum of the squared outputs: with gamma 1 and beta 0 it is of the order of eps."""
     problem = Problem(implementation.layer)
     problem.parameters = [np.ones(5), np.zeros(5)]
-    return _dx_is_close(implementation, problem, 2 * problem.output(REFERENCES[implementation.layer]))
+    return _dx_is_close(implementation, problem, 2 * problem.right_output())
 
 
 def own_forward(implementation):
@@ -33,14 +34,14 @@ def loose_test_mode(implementation):
     running = {"running_mean": np.linspace(-1, 2, 5), "running_var": np.linspace(0.8, 5, 5)}
     received, expected = (
         Problem("batchnorm", param={"mode": "test"} | running).output(one)
-        for one in (implementation, REFERENCES["batchnorm"])
+        for one in (implementation, reference("batchnorm", Variant()))
     )
     return np.allclose(received, expected, rtol=1e-5, atol=1e-5)
 
 
 def _dx_is_close(implementation, problem, dout, forward_of=None):
     """np.allclose to a numerical gradient, with the tolerance 1e-4."""
-    forward_of = forward_of or REFERENCES[implementation.layer]
+    forward_of = forward_of or reference(implementation.layer, Variant())
     numerical = eval_numerical_gradient_array(lambda _: problem.output(forward_of), problem.x, dout)
     _, cache = problem.forward(implementation)
     return np.allclose(implementation.backward(dout.copy(), cache)[0], numerical, atol=1e-4)

@@ -1,16 +1,23 @@
 """The zoo: wrong implementations as students write them, each with a sentence that says what is wrong.
 
 A mutant is the course's code (`lab.check.course`) with one small edit, two where the edit needs it.
-What to collect follows how often each mistake occurs in real submissions.
+What to collect follows how often each mistake occurs in real submissions. There is a zoo for each variant
+of the course, and right code of the other variants counts as wrong code too.
 """
 
 import inspect
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from lab.check import course
+from lab.check.hints import HINTS
+from lab.check.variant import Variant
+
+OTHER_EPS = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)  # defaults that code is found with
+OTHER_MOMENTA = (0.01, 0.1, 0.5, 0.9, 0.99)
 
 
 class Mutant(NamedTuple):
@@ -21,26 +28,94 @@ class Mutant(NamedTuple):
     sentence: str  # what is wrong, in a student's words
     forward: Callable
     backward: Callable
+    edits: tuple[tuple[str, str], ...] = ()  # of the course's code, (old, new)
+
+    @property
+    def hint(self):
+        """Where to look: a path or a term."""
+        return HINTS[self.name]
+
+    @property
+    def is_backward(self):
+        """Whether it is the backward pass alone that is edited."""
+        forward = _source(f"{self.layer}_forward")
+        return bool(self.edits) and not any(old in forward for old, _ in self.edits)
 
 
-def mutant(layer, name, sentence, *edits):
-    """The course's pair with text replaced. Raises ValueError for an edit that doesn't fit in one place."""
-    pair = [getattr(course, f"{layer}_{direction}") for direction in ("forward", "backward")]
-    source = "\n".join(map(inspect.getsource, pair))
+@lru_cache
+def _source(function):
+    return inspect.getsource(getattr(course, function))
+
+
+def mutant(layer, name, sentence, *edits, variant=None, **settings):
+    """The course's pair with text replaced, and what `settings` sets in place of the variant's own.
+
+    Raises ValueError for an edit that doesn't fit in one place.
+    """
+    pair = [f"{layer}_{direction}" for direction in ("forward", "backward")]
+    source = "\n".join(map(_source, pair))
     for old, new in edits:
         if source.count(old) != 1:
             raise ValueError(f"mutant {name!r}: {old!r} occurs {source.count(old)} times, not once")
         source = source.replace(old, new)
-    names: dict[str, Any] = {"np": np}
+    names: dict[str, Any] = {"np": np, **_conventions(variant or Variant()), **settings}
     exec(compile(source, f"<{layer}: {name}>", "exec"), names)
-    return Mutant(name, layer, sentence, *(names[function.__name__] for function in pair))
+    forward, backward = (names[function] for function in pair)
+    return Mutant(name, layer, sentence, forward, backward, edits)
+
+
+def _conventions(variant):
+    """The names in capitals of `lab.check.course`."""
+    return {
+        "EPS": variant.eps,
+        "MOMENTUM": variant.momentum,
+        "WEIGHS_RUNNING": variant.momentum_weighs == "running",
+        "IS_UNBIASED": variant.running_variance == "unbiased",
+    }
+
+
+@lru_cache(maxsize=64)
+def zoo(layer, variant):
+    """The mutants of one layer under a variant."""
+    return tuple(mutant(*row, variant=variant) for row in TABLE if row[0] == layer)
+
+
+@lru_cache(maxsize=64)
+def strangers(layer, variant):
+    """What would be right in another course: mutants without an edit."""
+    found = [
+        mutant(layer, "another eps", f"the default eps is {eps:g}; in this course it is {variant.eps:g}",
+               variant=variant, EPS=eps)
+        for eps in OTHER_EPS if eps != variant.eps
+    ]  # fmt: skip
+    if layer != "batchnorm":
+        return tuple(found)
+    running, batch = "the running statistics", "the batch's statistics"
+    weighed, other = (running, batch) if variant.momentum_weighs == "running" else (batch, running)
+    divisor = {"biased": "N", "unbiased": "N - 1"}[variant.running_variance]
+    wrong_divisor = {"N": "N - 1", "N - 1": "N"}[divisor]
+    swapped = {"WEIGHS_RUNNING": variant.momentum_weighs != "running", "MOMENTUM": 1 - variant.momentum}
+    flipped = {"IS_UNBIASED": variant.running_variance != "unbiased"}
+    mixed = f"momentum weighs {other}; in this course it weighs {weighed}"
+    divided = f"the running variance is divided by {wrong_divisor}; in this course it is divided by {divisor}"
+    found += [
+        mutant(layer, "momentum weighs the other", mixed, variant=variant, **swapped),
+        mutant(layer, "another running variance", divided, variant=variant, **flipped),
+        mutant(layer, "both", f"{mixed}, and {divided}", variant=variant, **swapped, **flipped),
+    ]
+    found += [
+        mutant(layer, "another momentum", f"the default momentum is {momentum:g}; in this course it is "
+               f"{variant.momentum:g}", variant=variant, MOMENTUM=momentum)
+        for momentum in OTHER_MOMENTA if momentum != variant.momentum
+    ]  # fmt: skip
+    return tuple(found)
 
 
 TRAIN_STD = "        std = np.sqrt(var + eps)"
 TEST_STD = "        std = np.sqrt(running_var + eps)"
 TEST_CENTRED = "        centred = x - running_mean"
-NEW_MEAN = "running_mean = momentum * running_mean + (1 - momentum) * mean"
-NEW_VAR = "running_var = momentum * running_var + (1 - momentum) * var"
+NEW_MEAN = "running_mean = keep * running_mean + (1 - keep) * mean"
+NEW_VAR = "running_var = keep * running_var + (1 - keep) * kept_var"
 STORE = '    bn_param["running_mean"] = running_mean\n    bn_param["running_var"] = running_var\n'
 DX = "dx = dx_hat / std + dvar * 2 * centred / N + dmean / N"
 LN_STD = "std = np.sqrt(var + eps)"
@@ -70,7 +145,7 @@ TABLE: list[tuple] = [
         "batchnorm",
         "std in running_var",
         "running_var holds a standard deviation, and test mode doesn't take the root",
-        (NEW_VAR, "running_var = momentum * running_var + (1 - momentum) * std"),
+        (NEW_VAR, "running_var = keep * running_var + (1 - keep) * std"),
         (TEST_STD, "        std = running_var"),
     ),
     (
@@ -86,8 +161,7 @@ TABLE: list[tuple] = [
         "a call in test mode changes the running statistics",
         (
             TEST_CENTRED,
-            TEST_CENTRED
-            + "\n        running_mean = momentum * running_mean + (1 - momentum) * x.mean(axis=0)",
+            TEST_CENTRED + "\n        running_mean = keep * running_mean + (1 - keep) * x.mean(axis=0)",
         ),
     ),
     (
@@ -105,20 +179,20 @@ TABLE: list[tuple] = [
         "only the last batch",
         "the running statistics are those of the last batch alone",
         (NEW_MEAN, "running_mean = mean"),
-        (NEW_VAR, "running_var = var"),
+        (NEW_VAR, "running_var = kept_var"),
     ),
     (
         "batchnorm",
         "momentum swapped",
         "the running statistics are mixed with 1 - momentum where momentum belongs",
-        (NEW_MEAN, "running_mean = (1 - momentum) * running_mean + momentum * mean"),
-        (NEW_VAR, "running_var = (1 - momentum) * running_var + momentum * var"),
+        (NEW_MEAN, "running_mean = (1 - keep) * running_mean + keep * mean"),
+        (NEW_VAR, "running_var = (1 - keep) * running_var + keep * kept_var"),
     ),
     (
         "batchnorm",
         "momentum with a wrong sign",
         "the batch's part is subtracted from the running mean",
-        (NEW_MEAN, "running_mean = momentum * running_mean - (1 - momentum) * mean"),
+        (NEW_MEAN, "running_mean = keep * running_mean - (1 - keep) * mean"),
     ),
     (
         "batchnorm",
@@ -136,7 +210,7 @@ TABLE: list[tuple] = [
         "batchnorm",
         "unbiased running variance",
         "the running variance is divided by N - 1 (as PyTorch does), not by N",
-        (NEW_VAR, NEW_VAR + " * len(x) / (len(x) - 1)"),
+        ("(N - 1) if IS_UNBIASED else var", "(N - 1) if not IS_UNBIASED else var"),
     ),
     # --- batch norm, forward in training mode
     (
@@ -183,8 +257,8 @@ TABLE: list[tuple] = [
         "not centred",
         "the mean is not subtracted",
         (
-            "        x_hat = centred / std\n        out = gamma * x_hat + beta\n        running_mean",
-            "        x_hat = x / std\n        out = gamma * x_hat + beta\n        running_mean",
+            "        x_hat = centred / std\n        out = gamma * x_hat + beta\n        kept_var",
+            "        x_hat = x / std\n        out = gamma * x_hat + beta\n        kept_var",
         ),
     ),
     (
@@ -198,8 +272,8 @@ TABLE: list[tuple] = [
         "out aliases x_hat",
         "gamma and beta are applied in place to the x_hat that is kept for the backward pass",
         (
-            "out = gamma * x_hat + beta\n        running_mean",
-            "out = x_hat\n        out *= gamma\n        out += beta\n        running_mean",
+            "out = gamma * x_hat + beta\n        kept_var",
+            "out = x_hat\n        out *= gamma\n        out += beta\n        kept_var",
         ),
     ),
     (
@@ -213,6 +287,90 @@ TABLE: list[tuple] = [
         "float64 output",
         "the output is float64 where the input is float32",
         ("        mean = x.mean(axis=0)", "        mean = x.mean(axis=0, dtype=np.float64)"),
+    ),
+    # --- batch norm, settings and forward
+    (
+        "batchnorm",
+        "eps not read",
+        "eps is always the default, whatever bn_param says",
+        ('bn_param.get("eps", EPS)', "EPS"),
+    ),
+    (
+        "batchnorm",
+        "momentum not read",
+        "momentum is always the default, whatever bn_param says",
+        ('bn_param.get("momentum", MOMENTUM)', "MOMENTUM"),
+    ),
+    (
+        "batchnorm",
+        "starts with the first batch",
+        "the running statistics start with the first batch, not from zero",
+        (
+            f"        {NEW_MEAN}",
+            '        if "running_mean" not in bn_param:\n'
+            f"            running_mean, running_var = mean, kept_var\n        {NEW_MEAN}",
+        ),
+    ),
+    (
+        "batchnorm",
+        "running variance from one",
+        "the running variance starts at one, not at zero",
+        ('"running_var", np.zeros', '"running_var", np.ones'),
+    ),
+    (
+        "batchnorm",
+        "running mean not updated",
+        "the running mean is never updated",
+        (NEW_MEAN, "running_mean = running_mean * 1"),
+    ),
+    (
+        "batchnorm",
+        "running variance not updated",
+        "the running variance is never updated",
+        (NEW_VAR, "running_var = running_var * 1"),
+    ),
+    (
+        "batchnorm",
+        "batch not weighted",
+        "the batch's statistics are added to the running ones with their whole weight",
+        (NEW_MEAN, "running_mean = keep * running_mean + mean"),
+        (NEW_VAR, "running_var = keep * running_var + kept_var"),
+    ),
+    (
+        "batchnorm",
+        "std in running_var, test right",
+        "running_var holds a standard deviation, not a variance",
+        (NEW_VAR, "running_var = keep * running_var + (1 - keep) * std"),
+    ),
+    (
+        "batchnorm",
+        "test: not centred",
+        "in test mode the running mean is not subtracted",
+        (TEST_CENTRED, "        centred = x"),
+    ),
+    (
+        "batchnorm",
+        "test: not divided",
+        "in test mode nothing is divided by the standard deviation",
+        (TEST_STD, "        std = np.ones(D)"),
+    ),
+    (
+        "batchnorm",
+        "gamma forgotten",
+        "gamma is missing: right only for gamma = 1",
+        ("out = gamma * x_hat + beta\n        kept_var", "out = x_hat + beta\n        kept_var"),
+    ),
+    (
+        "batchnorm",
+        "beta forgotten",
+        "beta is missing: right only for beta = 0",
+        ("out = gamma * x_hat + beta\n        kept_var", "out = gamma * x_hat\n        kept_var"),
+    ),
+    (
+        "batchnorm",
+        "only centred",
+        "the mean is subtracted, but nothing is divided by the standard deviation",
+        (TRAIN_STD, "        std = np.ones(D)"),
     ),
     # --- batch norm, backward
     ("batchnorm", "dx: zeros", "dx is zero", (DX, "dx = np.zeros_like(dout)")),
@@ -324,6 +482,114 @@ TABLE: list[tuple] = [
         ),
         ("gamma = cache", 'gamma = cache["c"]'),
     ),
+    (
+        "batchnorm",
+        "dx: sign of the mean path",
+        "in dx the path through the mean has the wrong sign",
+        (DX, "dx = dx_hat / std + dvar * 2 * centred / N - dmean / N"),
+    ),
+    (
+        "batchnorm",
+        "dx: sign of the variance path",
+        "in dx the path through the variance has the wrong sign",
+        (DX, "dx = dx_hat / std - dvar * 2 * centred / N + dmean / N"),
+    ),
+    (
+        "batchnorm",
+        "dx: mean path not averaged",
+        "in dx the path through the mean lacks its division by N",
+        (DX, "dx = dx_hat / std + dvar * 2 * centred / N + dmean"),
+    ),
+    (
+        "batchnorm",
+        "dx: variance path not averaged",
+        "in dx the path through the variance lacks its division by N",
+        (DX, "dx = dx_hat / std + dvar * 2 * centred + dmean / N"),
+    ),
+    (
+        "batchnorm",
+        "dx: too large",
+        "dx is N times too large",
+        (DX, "dx = N * (dx_hat / std + dvar * 2 * centred / N + dmean / N)"),
+    ),
+    (
+        "batchnorm",
+        "dx: too small",
+        "dx is divided by N once too often",
+        (DX, "dx = (dx_hat / std + dvar * 2 * centred / N + dmean / N) / N"),
+    ),
+    (
+        "batchnorm",
+        "dx: power of the std",
+        "in dx the variance path has the wrong power of the standard deviation",
+        ("-0.5 / std**3", "-0.5 / std"),
+    ),
+    (
+        "batchnorm",
+        "dx: square of the std",
+        "in dx the variance path divides by the variance, not by std to the power of three",
+        ("-0.5 / std**3", "-0.5 / std**2"),
+    ),
+    (
+        "batchnorm",
+        "dx: factor -0.5 missing",
+        "in dx the -0.5 from the derivative of the inverse root is missing",
+        ("-0.5 / std**3", "-1 / std**3"),
+    ),
+    (
+        "batchnorm",
+        "dx: gamma missing in the variance path",
+        "in dx the path through the variance lacks gamma",
+        ("np.sum(dx_hat * centred", "np.sum(dout * centred"),
+    ),
+    (
+        "batchnorm",
+        "dx: gamma missing in the mean path",
+        "in dx the path through the mean lacks gamma",
+        ("np.sum(-dx_hat / std", "np.sum(-dout / std"),
+    ),
+    (
+        "batchnorm",
+        "dgamma and dbeta swapped",
+        "dgamma and dbeta are returned in the wrong order",
+        ("return dx, dgamma, dbeta", "return dx, dbeta, dgamma"),
+    ),
+    (
+        "batchnorm",
+        "dgamma: x_hat forgotten",
+        "dgamma sums dout alone, without x_hat",
+        ("np.sum(dout * x_hat, axis=0)", "np.sum(dout, axis=-2)"),
+    ),
+    (
+        "batchnorm",
+        "dgamma: not summed",
+        "dgamma is not summed over the batch",
+        ("np.sum(dout * x_hat, axis=0)", "dout * x_hat"),
+    ),
+    (
+        "batchnorm",
+        "dbeta: not summed",
+        "dbeta is not summed over the batch",
+        ("dbeta = np.sum(dout, axis=0)", "dbeta = dout * 1"),
+    ),
+    (
+        "batchnorm",
+        "dgamma: a mean",
+        "dgamma is a mean over the batch, not a sum",
+        ("dgamma = np.sum(", "dgamma = np.mean("),
+    ),
+    (
+        "batchnorm",
+        "dbeta: a mean",
+        "dbeta is a mean over the batch, not a sum",
+        ("dbeta = np.sum(", "dbeta = np.mean("),
+    ),
+    (
+        "batchnorm",
+        "dx: divided by D",
+        "dx is divided by the number of features, not by the number of rows",
+        ("N = dout.shape[0]", "N = dout.shape[1]"),
+    ),
     # --- layer norm
     (
         "layernorm",
@@ -368,8 +634,8 @@ TABLE: list[tuple] = [
     (
         "layernorm",
         "eps not read",
-        "eps is always 1e-5, whatever ln_param says",
-        ('ln_param.get("eps", 1e-5)', "1e-5"),
+        "eps is always the default, whatever ln_param says",
+        ('ln_param.get("eps", EPS)', "EPS"),
     ),
     (
         "layernorm",
@@ -435,6 +701,203 @@ TABLE: list[tuple] = [
         ("np.sum(dout, axis=0)", "np.sum(dout, axis=1)"),
         ("np.sum(dout * x_hat, axis=0)", "np.sum(dout * x_hat, axis=1)"),
     ),
+    (
+        "layernorm",
+        "beta forgotten",
+        "beta is missing: right only for beta = 0",
+        ("gamma * x_hat + beta", "gamma * x_hat"),
+    ),
+    ("layernorm", "not centred", "the mean is not subtracted", ("x_hat = centred / std", "x_hat = x / std")),
+    (
+        "layernorm",
+        "only centred",
+        "the mean is subtracted, but nothing is divided by the standard deviation",
+        (LN_STD, "std = np.ones((len(x), 1))"),
+    ),
+    (
+        "layernorm",
+        "no root",
+        "x is divided by the variance: the square root is missing",
+        (LN_STD, "std = var + eps"),
+    ),
+    (
+        "layernorm",
+        "float64 output",
+        "the output is float64 where the input is float32",
+        ("mean = x.mean(axis=1, keepdims=True)", "mean = x.mean(axis=1, keepdims=True, dtype=np.float64)"),
+    ),
+    (
+        "layernorm",
+        "dx: sign of the mean path",
+        "in dx the path through the mean has the wrong sign",
+        (LN_DX, "dx = dx_hat / std + dvar * 2 * centred / D - dmean / D"),
+    ),
+    (
+        "layernorm",
+        "dx: sign of the variance path",
+        "in dx the path through the variance has the wrong sign",
+        (LN_DX, "dx = dx_hat / std - dvar * 2 * centred / D + dmean / D"),
+    ),
+    (
+        "layernorm",
+        "dx: mean path not averaged",
+        "in dx the path through the mean lacks its division by D",
+        (LN_DX, "dx = dx_hat / std + dvar * 2 * centred / D + dmean"),
+    ),
+    (
+        "layernorm",
+        "dx: variance path not averaged",
+        "in dx the path through the variance lacks its division by D",
+        (LN_DX, "dx = dx_hat / std + dvar * 2 * centred + dmean / D"),
+    ),
+    (
+        "layernorm",
+        "dx: too large",
+        "dx is D times too large",
+        (LN_DX, "dx = D * (dx_hat / std + dvar * 2 * centred / D + dmean / D)"),
+    ),
+    (
+        "layernorm",
+        "dx: too small",
+        "dx is divided by D once too often",
+        (LN_DX, "dx = (dx_hat / std + dvar * 2 * centred / D + dmean / D) / D"),
+    ),
+    (
+        "layernorm",
+        "dx: power of the std",
+        "in dx the variance path has the wrong power of the standard deviation",
+        ("-0.5 / std**3", "-0.5 / std"),
+    ),
+    (
+        "layernorm",
+        "dx: square of the std",
+        "in dx the variance path divides by the variance, not by std to the power of three",
+        ("-0.5 / std**3", "-0.5 / std**2"),
+    ),
+    (
+        "layernorm",
+        "dx: factor -0.5 missing",
+        "in dx the -0.5 from the derivative of the inverse root is missing",
+        ("-0.5 / std**3", "-1 / std**3"),
+    ),
+    (
+        "layernorm",
+        "dx: gamma missing in the variance path",
+        "in dx the path through the variance lacks gamma",
+        ("np.sum(dx_hat * centred", "np.sum(dout * centred"),
+    ),
+    (
+        "layernorm",
+        "dx: gamma missing in the mean path",
+        "in dx the path through the mean lacks gamma",
+        ("np.sum(-dx_hat / std", "np.sum(-dout / std"),
+    ),
+    (
+        "layernorm",
+        "dgamma and dbeta swapped",
+        "dgamma and dbeta are returned in the wrong order",
+        ("return dx, dgamma, dbeta", "return dx, dbeta, dgamma"),
+    ),
+    (
+        "layernorm",
+        "dgamma: x_hat forgotten",
+        "dgamma sums dout alone, without x_hat",
+        ("np.sum(dout * x_hat, axis=0)", "np.sum(dout, axis=-2)"),
+    ),
+    (
+        "layernorm",
+        "dgamma: not summed",
+        "dgamma is not summed over the batch",
+        ("np.sum(dout * x_hat, axis=0)", "dout * x_hat"),
+    ),
+    (
+        "layernorm",
+        "dbeta: not summed",
+        "dbeta is not summed over the batch",
+        ("dbeta = np.sum(dout, axis=0)", "dbeta = dout * 1"),
+    ),
+    (
+        "layernorm",
+        "dgamma: a mean",
+        "dgamma is a mean over the batch, not a sum",
+        ("dgamma = np.sum(", "dgamma = np.mean("),
+    ),
+    (
+        "layernorm",
+        "dbeta: a mean",
+        "dbeta is a mean over the batch, not a sum",
+        ("dbeta = np.sum(", "dbeta = np.mean("),
+    ),
+    (
+        "layernorm",
+        "dx: statistics constant",
+        "dx treats mean and variance as constants",
+        (LN_DX, "dx = dx_hat / std"),
+    ),
+    (
+        "layernorm",
+        "dx: no sum over the features",
+        "dx lacks the sums over the features: each entry's own paths are there alone",
+        ("np.sum(dx_hat * centred, axis=1, keepdims=True)", "dx_hat * centred"),
+        ("np.sum(-dx_hat / std, axis=1, keepdims=True)", "-dx_hat / std"),
+    ),
+    (
+        "layernorm",
+        "dx: eps missing in one factor",
+        "in dx the factor of the variance path lacks eps",
+        ("-0.5 / std**3", "-0.5 / np.mean(centred**2, axis=1, keepdims=True) ** 1.5"),
+    ),
+    (
+        "layernorm",
+        "dx: gamma forgotten",
+        "dx lacks gamma: right only for gamma = 1",
+        ("dx_hat = dout * gamma", "dx_hat = dout"),
+    ),
+    (
+        "layernorm",
+        "dx: factor 2 missing",
+        "in dx the 2 from the derivative of the square is missing",
+        ("dvar * 2 * centred", "dvar * centred"),
+    ),
+    (
+        "layernorm",
+        "dx: not divided by std",
+        "the closed form lacks the division by the standard deviation",
+        (
+            LN_DX,
+            "dx = dx_hat - np.mean(dx_hat, axis=1, keepdims=True)"
+            " - x_hat * np.mean(dx_hat * x_hat, axis=1, keepdims=True)",
+        ),
+    ),
+    (
+        "layernorm",
+        "dgamma: not divided by std",
+        "dgamma sums dout * (x - mean), not dout * x_hat",
+        ("np.sum(dout * x_hat, axis=0)", "np.sum(dout * centred, axis=0)"),
+    ),
+    (
+        "layernorm",
+        "dgamma and dbeta: means",
+        "dgamma and dbeta are means over the batch, not sums",
+        ("dbeta = np.sum(", "dbeta = np.mean("),
+        ("dgamma = np.sum(", "dgamma = np.mean("),
+    ),
+    (
+        "layernorm",
+        "dout modified",
+        "dout is changed in place",
+        ("dx_hat = dout * gamma", "dx_hat = dout\n    dx_hat *= gamma"),
+    ),
+    (
+        "layernorm",
+        "one cache for all",
+        "all calls share one cache: the backward pass sees the last batch",
+        (
+            "    cache = (x_hat, centred, std, gamma)",
+            "    cache = layernorm_backward.__dict__\n    cache.update(c=(x_hat, centred, std, gamma))",
+        ),
+        ("gamma = cache", 'gamma = cache["c"]'),
+    ),
     # --- affine
     ("affine", "no bias", "the bias is not added", ("flat @ w + b", "flat @ w")),
     (
@@ -498,4 +961,4 @@ TABLE: list[tuple] = [
         ("x, w = cache", 'x, w = cache["c"]'),
     ),
 ]
-MUTANTS = tuple(mutant(*row) for row in TABLE)
+MUTANTS = tuple(mutant(*row) for row in TABLE)  # of the default variant

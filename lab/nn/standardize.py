@@ -126,8 +126,10 @@ def fit(x, per_feature, name):
 
 
 def convention_of(param, table=CONVENTIONS):
-    """The convention that `param["convention"]` names ("course" if none). Raises ValueError if unknown."""
+    """The convention that `param["convention"]` is or names; "course" if none. Raises ValueError if unknown."""
     name = param.get("convention", "course")
+    if isinstance(name, Convention):
+        return name
     if name not in table:
         raise ValueError(f"convention must be one of {', '.join(table)}, not {name!r}")
     return table[name]

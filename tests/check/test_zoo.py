@@ -1,16 +1,17 @@
 """The zoo: every mutant is caught, every check catches one, and the published table is up to date."""
 
 from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import lab.check
-from lab.check import CHECKS, MUTANTS, run_checks
+from lab.check import CHECKS, MUTANTS, Exam, Variant, run_checks
 from lab.check.__main__ import is_content, main
 from lab.check.weak import WEAK_CHECKS, sum_of_squares, upstream_of_ones
-from lab.check.zoo import mutant
+from lab.check.zoo import mutant, strangers
 
 every_mutant = pytest.mark.parametrize("wrong", MUTANTS, ids=lambda one: f"{one.layer} {one.name}")
 ANSWERS = {one: run_checks(one) for one in MUTANTS}
@@ -30,6 +31,13 @@ def test_the_zoo_is_large_enough_and_no_mutant_is_there_twice():
 @every_mutant
 def test_every_mutant_is_caught(wrong):
     assert any(ANSWERS[wrong].values())
+
+
+@every_mutant
+def test_every_mutant_has_a_hint(wrong):
+    """A sentence, or two, that holds no code."""
+    assert wrong.hint[-1] in ".?"
+    assert not set("=()[]*") & set(wrong.hint)
 
 
 @every_mutant
@@ -53,8 +61,11 @@ def test_every_check_catches_a_mutant(name):
     [
         ("batchnorm", "test: eps outside the root", {"test mode", "test mode after two batches"}),
         ("batchnorm", "test: updates statistics", {"test mode updates nothing"}),
-        ("batchnorm", "momentum swapped", {"running statistics"}),
-        ("batchnorm", "never stored", {"running statistics"}),
+        ("batchnorm", "momentum swapped", {"running mean", "running variance", "default momentum"}),
+        ("batchnorm", "never stored", {"running mean", "running variance"}),
+        ("batchnorm", "momentum not read", {"running mean", "running variance"}),
+        ("batchnorm", "eps not read", {"large eps"}),
+        ("batchnorm", "dout modified", {"dout is only read"}),
         ("batchnorm", "one-pass variance", {"float32 far from zero"}),
         ("batchnorm", "input modified", {"inputs are only read"}),
         ("batchnorm", "dx: zeros", {"dx", "numerical gradient"}),
@@ -103,6 +114,18 @@ def test_the_kill_table_is_up_to_date(capsys):
     main()
     table = Path(lab.check.__file__).with_name("KILLTABLE.md")
     assert table.read_text(encoding="utf-8") == capsys.readouterr().out
+
+
+def test_right_code_of_another_course_is_a_stranger():
+    """Whatever the variant, there is one for each thing that differs, and none of the variant itself."""
+    for weighs, running, eps in product(("running", "batch"), ("biased", "unbiased"), (1e-5, 1e-3)):
+        variant = Variant(eps, weighs, running)
+        for layer in ("batchnorm", "layernorm"):
+            for one in strangers(layer, variant):
+                assert any(run_checks(one, Exam(variant=variant)).values()), (one.sentence, variant)
+            sentences = [one.sentence for one in strangers(layer, variant)]
+            assert len(set(sentences)) == len(sentences) > 5
+            assert f"in this course it is {eps:g}" in sentences[0]
 
 
 @pytest.mark.parametrize(("text", "times"), [("np.sum", 1), ("x", 0), ("no such text", 0)])

@@ -1,0 +1,228 @@
+"""Which known mistake a wrong answer looks like.
+
+What the student's functions gave is compared, aspect by aspect (out, running_var, dx, …), with what each
+mutant of the zoo gives on the same inputs, and with right code of other courses. A mutant explains an aspect
+if it gives the same in every check that looks at it, so two mistakes in different aspects are both found.
+"""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+
+from lab.check.checks import CHECKS, STATISTICS, Stopped, ask
+from lab.check.zoo import Mutant, mutant, strangers, zoo
+
+# Where a mutant can't give the same numbers, which checks fail tells it: what is rounded is noise.
+BY_PATTERN = (
+    *("inputs are only read", "dout is only read", "test mode only reads", "backward twice"),
+    *("batch of another size", "dtype", "float32 far from zero", "float32", "other sizes"),
+)
+CONSEQUENCES = {"out in test mode after training"}  # of what the other aspects show
+SHAPES = "right shapes only where N = D: something is combined along the wrong axis"
+AXIS_HINT = "Write down the shapes of x, of the mean and of gamma, and along which axis they meet."
+
+# What exceptions give away: (pattern, mistake, hint).
+CALLED = "Compare the line that begins with def with the one that was handed out."
+UNDEFINED = "Look for a typing error, a cell that was not run, or an import that is missing."
+WRITTEN = "Look at what is written to: a function may only change arrays that it made itself."
+CACHE = "Compare what one puts into the cache with what the other takes out, in number and order."
+ERRORS = (
+    (r"values? to unpack|cannot unpack|index out of range",
+     "forward and backward disagree about the cache", CACHE),
+    (r"KeyError: 'eps'", "eps is expected in the settings, where it need not be named",
+     "Look up the default of eps in this course's text."),
+    (r"KeyError: 'momentum'", "momentum is expected in bn_param, where it need not be named",
+     "Look up the default of momentum in this course's text."),
+    (r"KeyError: 'running_", "the running statistics are expected in bn_param before the first batch",
+     "Before the first batch they are zero."),
+    (r"read-only", "an argument is changed in place", WRITTEN),
+    (r"positional argument|unexpected keyword",
+     "the function takes other arguments than its text says", CALLED),
+    (r"is not defined", "a name is used that nothing defines", UNDEFINED),
+    (r"returns nothing", "nothing is returned", "Look at the last line of the function."),
+    (r"broadcast|not aligned|mismatch in its core dimension", SHAPES, AXIS_HINT),
+)  # fmt: skip
+
+
+def diagnose(answers, implementation, exam):
+    """(mistakes, hint) for the answers {name of the check: Answer} of one part."""
+    forward = of_forward(implementation, exam) if implementation.backward else None
+    candidates = _candidates(implementation.layer, exam.variant, forward)
+    if implementation.backward and forward is None:  # then what is wrong with the gradients isn't from there
+        candidates.sort(key=lambda one: not one.is_backward)
+    found = _by_values(answers, candidates, exam) or _by_pattern(answers, candidates, exam)
+    mistakes, hints = [each.sentence for each in found], [each.hint for each in found]
+    if not found:
+        mistakes, hints = _on_a_square(answers, implementation, exam)
+    if not mistakes:
+        mistakes, hint = of_error(answers)
+        hints = [hint]
+    if forward:
+        mistakes = [*forward.mistakes, *(each for each in mistakes if each not in forward.mistakes)]
+        hints = [f"The forward pass isn't right yet: begin there. {forward.hint}".strip(), *hints]
+    if not any(hints):
+        hints = [_general(answers, implementation.layer)]
+    return tuple(mistakes), " ".join(dict.fromkeys(filter(None, hints)))
+
+
+def of_error(answers):
+    """(mistakes, hint) from what was raised; nothing where the text gives nothing away."""
+    for answer in answers.values():
+        for pattern, mistake, hint in ERRORS if answer.error is not None else ():
+            if re.search(pattern, answer.message or ""):
+                return (mistake,), hint
+    return (), ""
+
+
+class ForwardMistake:
+    """What is wrong with the forward pass that a backward pass depends on."""
+
+    def __init__(self, found):
+        self.found = found
+        self.mistakes = tuple(each.sentence for each in found)
+        self.hint = " ".join(dict.fromkeys(each.hint for each in found))
+
+
+def of_forward(implementation, exam):
+    """None where the forward pass is right in training mode."""
+    layer = implementation.layer
+    names = ("large variance", "values", "large eps", "tiny variance")
+    answers = {name: ask(CHECKS[name], implementation, exam) for name in names}
+    if all(answer.message is None for answer in answers.values()):
+        return None
+    if any(isinstance(answer.error, Stopped) for answer in answers.values()):
+        return ForwardMistake([])
+    return ForwardMistake(_by_values(answers, _candidates(layer, exam.variant), exam))
+
+
+# --- inside -------------------------------------------------------------------------------------------
+
+
+def _candidates(layer, variant, forward=None):
+    """The zoo and the other courses; where the forward pass has a known mistake, also each with that one."""
+    found = [*strangers(layer, variant), *zoo(layer, variant)]
+    for one in forward.found if forward else ():
+        settings = {name: one.forward.__globals__[name] for name in ("EPS", "MOMENTUM")}
+        for other in zoo(layer, variant):
+            try:
+                edits = (*one.edits, *other.edits)
+                found.append(mutant(layer, other.name, other.sentence, *edits, variant=variant, **settings))
+            except ValueError:  # both edit the same line
+                continue
+    return found
+
+
+def _aspects(answers, wrong=True):
+    """{aspect: names of the checks that look at it, those that it fails first} of the wrong aspects, or of
+    the right ones."""
+    looked: dict[str, dict[str, bool]] = {}
+    for name, answer in answers.items():
+        for seen in answer.seen if name not in BY_PATTERN else ():
+            checks = looked.setdefault(seen.what, {})
+            checks[name] = checks.get(name, True) and seen.message is None
+    return {
+        what: sorted(checks, key=lambda name: checks[name])
+        for what, checks in looked.items()
+        if all(checks.values()) != wrong
+    }
+
+
+def _by_values(answers, candidates, exam):
+    """The fewest mutants that explain the wrong aspects, and disturb the fewest of those that are right."""
+    aspects = _aspects(answers)
+    explained = {one: _explained(one, answers, aspects, exam) for one in candidates}
+    found: list[Mutant] = []
+    left = set(aspects)
+    while left - CONSEQUENCES if found else left:
+        most = max((len(alike & left) for alike in explained.values()), default=0)
+        if most == 0:
+            break
+        best = [one for one, alike in explained.items() if len(alike & left) == most]
+        if len(best) > 1:
+            right = _aspects(answers, wrong=False)
+            best.sort(key=lambda one: -len(_explained(one, answers, right, exam)))
+        found.append(best[0])
+        left -= explained[best[0]]
+    return found
+
+
+def _explained(one, answers, aspects, exam):
+    """The aspects in which a mutant gives the same as the student's functions in every check."""
+    alive = set(aspects)
+    for name in dict.fromkeys(name for checks in aspects.values() for name in checks):
+        looking = {what for what in alive if name in aspects[what]}
+        if not looking:
+            continue
+        theirs = ask(CHECKS[name], one, exam).seen
+        for what in looking:
+            ours = [seen for seen in answers[name].seen if seen.what == what]
+            other = [seen for seen in theirs if seen.what == what]
+            if len(ours) != len(other) or not all(map(_agree, ours, other)):
+                alive.discard(what)
+        if not alive:
+            break
+    return alive
+
+
+def _agree(ours, other):
+    if other.received is None or ours.received is None:
+        return ours.received is other.received
+    expected = np.asarray(other.received)
+    if expected.dtype.kind not in "fiub":
+        return False
+    return (
+        ours._replace(expected=expected.astype(ours.expected.dtype), tolerance=10 * ours.tolerance).message
+        is None
+    )
+
+
+def _by_pattern(answers, candidates, exam):
+    """A mutant that fails the same checks, where only those fail that numbers tell nothing of."""
+    failing = {name for name, answer in answers.items() if answer.message is not None}
+    if not failing <= set(BY_PATTERN):
+        return []
+    for one in candidates:
+        order = sorted(answers, key=lambda name: name not in failing)
+        if all((ask(CHECKS[name], one, exam).message is not None) == (name in failing) for name in order):
+            return [one]
+    return []
+
+
+def _on_a_square(answers, implementation, exam):
+    """What a crash or a wrong shape comes from, seen with as many rows as features."""
+    base = {name: answer for name, answer in answers.items() if name not in BY_PATTERN}
+    if not any(
+        re.search("broadcast|shape|aligned|core dim", answer.message or "") for answer in base.values()
+    ):
+        return [], []
+    square = replace(exam, rows=exam.features)
+    again = {name: ask(CHECKS[name], implementation, square) for name in base}
+    if any(isinstance(answer.error, Stopped) for answer in again.values()):
+        return [], []
+    found = _by_values(again, _candidates(implementation.layer, exam.variant), square)
+    if found:
+        return [each.sentence for each in found], [each.hint for each in found]
+    if all(answer.message is None for answer in again.values()):
+        return [SHAPES], [AXIS_HINT]
+    return [], []
+
+
+def _general(answers, layer):
+    """A hint where no known mistake fits, by the first thing that is wrong."""
+    wrong = set(_aspects(answers))
+    over = "batch" if layer == "batchnorm" else "features"
+    if "dx" in wrong:
+        return (
+            "dx has three paths: straight through x_hat, through the variance and through the mean. "
+            f"Its sum over the {over} is zero."
+        )
+    if wrong & {"dgamma", "dbeta"}:
+        return "gamma and beta act on every row: their gradients collect what comes from all of them."
+    if wrong & set(STATISTICS):
+        return "Compare the update of the running statistics with the formula in the text, term by term."
+    if "out in test mode" in wrong:
+        return "In test mode running_mean and running_var stand where mean and variance of the batch stood."
+    if "out" in wrong:
+        return "With gamma 1 and beta 0, what are mean and variance of the output, and over which axis?"
+    return ""

@@ -1,0 +1,350 @@
+"""The parts of the homework: which checks each is made of, what they weigh, and what comes of them.
+
+Each function is judged by itself. A backward pass gets the cache of the student's own forward pass and is
+compared with the reference's gradients; where the forward pass is wrong but does normalize, gradients that
+fit it are worth half.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from lab.check.checks import (
+    CHECKS,
+    TOLERANCE,
+    Answer,
+    Check,
+    Comparison,
+    Implementation,
+    Malformed,
+    Problem,
+    Stopped,
+    ask,
+    in_words,
+    is_unwritten,
+)
+from lab.check.diagnosis import diagnose, of_error, of_forward
+from lab.check.exam import Exam
+from lab.check.network import NETWORK, NETWORK_CHECKS, network_mistakes
+from lab.nn.validation import require_choice
+
+NOT_TRIED = "not tried"
+GATED = "counts only when the values are right"
+MOST_MESSAGES = 3  # that a report spells out
+OWN_TOLERANCE = 1e-5  # central differences of a function that may have eps anywhere
+
+
+class Row(NamedTuple):
+    """A check of a part.
+
+    gate: the check that has to pass for this one to count, where it is cheap. what: the things that count
+    here, of those that the check compares; all if there is none.
+    """
+
+    check: str
+    weight: float
+    gate: str | None = None
+    what: tuple[str, ...] = ()
+
+    @property
+    def name(self):
+        """What the result is called."""
+        return f"{self.check}: {' and '.join(self.what)}" if self.what else self.check
+
+
+class Part(NamedTuple):
+    """What is asked about some functions of the homework, by their names there."""
+
+    layer: str
+    functions: tuple[str, ...]  # the forward function, and the backward function if it is the subject
+    rows: tuple[Row, ...]
+
+
+FORWARD = (
+    Row("large variance", 2),
+    Row("values", 1.5),
+    Row("large eps", 1.5),
+    Row("tiny variance", 1.5),
+    Row("other sizes", 1, "large variance"),
+    Row("constant", 0.5, "large variance"),
+    Row("not a number", 0.5, "large variance"),
+    Row("float32", 0.5, "large variance"),
+    Row("float32 far from zero", 0.25, "large variance"),
+    Row("dtype", 0.25, "large variance"),
+    Row("inputs are only read", 0.5, "large variance"),
+)
+DX, SUMS, BASE = ("dx",), ("dgamma", "dbeta"), "gradients with large variance"
+BACKWARD = (
+    Row(BASE, 2, None, DX),
+    Row("dx", 2),
+    Row("parameter gradients", 1, None, ("dgamma",)),
+    Row("parameter gradients", 1, "parameter gradients", ("dbeta",)),  # dgamma: dbeta needs no forward pass
+    Row("gradients with large eps", 1, None, DX),
+    Row("gradients with large eps", 0.5, None, SUMS),
+    Row("gradients with tiny variance", 0.5, None, DX),
+    Row("gradients with tiny variance", 0.25, None, SUMS),
+    Row("gradients of a constant", 0.5, BASE),
+    Row("gradients in float32", 0.5, BASE),
+    Row("dout is only read", 0.25, BASE),
+    Row("backward twice", 0.25, BASE),
+    Row("batch of another size", 0.25, BASE),
+)
+TEST_MODE = (
+    Row("running mean", 1.5),
+    Row("running variance", 1.5),
+    Row("default momentum", 1),
+    Row("test mode with large variance", 1.5),
+    Row("test mode", 1.5),
+    Row("default eps in test mode", 1),
+    Row("test mode after two batches", 0.5),
+    Row("test mode with one row", 0.5, "test mode with large variance"),
+    Row("test mode updates nothing", 0.5, "test mode with large variance"),
+    Row("test mode only reads", 0.5, "test mode with large variance"),
+)
+PARTS = {
+    "batchnorm_forward": Part("batchnorm", ("batchnorm_forward",), FORWARD),
+    "batchnorm_test_mode": Part("batchnorm", ("batchnorm_forward",), TEST_MODE),
+    "batchnorm_backward": Part("batchnorm", ("batchnorm_forward", "batchnorm_backward"), BACKWARD),
+    "batchnorm_backward_alt": Part("batchnorm", ("batchnorm_forward", "batchnorm_backward_alt"), BACKWARD),
+    "layernorm_forward": Part(
+        "layernorm", ("layernorm_forward",), (*FORWARD, Row("one feature", 0.5, "large variance"))
+    ),
+    "layernorm_backward": Part(
+        "layernorm",
+        ("layernorm_forward", "layernorm_backward"),
+        (*BACKWARD, Row("gradients with one feature", 0.25, BASE)),
+    ),
+    "network": Part("network", ("FullyConnectedNet",), tuple(Row(*row) for row in NETWORK)),
+}
+
+
+class Result(NamedTuple):
+    """What came of one check. message: what is wrong, or empty. remark: what was let pass, or empty."""
+
+    name: str
+    passed: bool
+    weight: float
+    message: str = ""
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of a part. mistakes: those that were recognized, as sentences. hint: where to look."""
+
+    part: str
+    results: tuple[Result, ...]
+    mistakes: tuple[str, ...] = ()
+    hint: str = ""
+
+    @property
+    def share(self):
+        """The fraction of the part's points, 0 to 1."""
+        total = sum(result.weight for result in self.results)
+        gained = sum(result.weight for result in self.results if result.passed)
+        return min(max(gained / total, 0.0), 1.0)
+
+    @property
+    def passed(self):
+        """Whether everything is right."""
+        return all(result.passed for result in self.results)
+
+    def to_dict(self):
+        """The verdict as plain values, with its share."""
+        results = [result._asdict() for result in self.results]
+        return asdict(self) | {"results": results, "mistakes": list(self.mistakes), "share": self.share}
+
+    @classmethod
+    def from_dict(cls, record):
+        """The verdict of such a dict."""
+        results = tuple(Result(**result) for result in record["results"])
+        return cls(record["part"], results, tuple(record["mistakes"]), record["hint"])
+
+    def __str__(self):
+        lines = [f"{self.part}: " + ("all right" if self.passed else f"{self.share:.0%} of the points")]
+        said: dict[str, list[str]] = {}
+        for result in self.results:
+            if not result.passed:
+                said.setdefault(result.message, []).append(result.name)
+        if said and (right := [result.name for result in self.results if result.passed]):
+            lines.append(f"  right: {', '.join(right)}")
+        messages = list(said)
+        for message in messages[:MOST_MESSAGES]:
+            first, *others = said[message]
+            if len(said[message]) == len(self.results):
+                lines.append(f"  everything: {message}")
+            else:
+                lines += [f"  wrong: {first}: {message}", *_about(self.part, first)]
+                lines += [f"    the same: {', '.join(others)}"] if others else []
+        if further := [name for message in messages[MOST_MESSAGES:] for name in said[message]]:
+            lines.append(f"  also wrong: {', '.join(further)}")
+        lines += [f"  this looks like: {mistake}" for mistake in self.mistakes]
+        if self.hint:
+            lines.append(f"  hint: {self.hint}")
+        remarks = dict.fromkeys(result.remark for result in self.results if result.remark)
+        return "\n".join(lines + [f"  remark: {remark}" for remark in remarks])
+
+
+def examine(part, functions, exam=None):
+    """The `Verdict` on one part.
+
+    functions: {name: function} of those that `PARTS` names; they may live in another process, and some may
+    be missing. exam: where the inputs come from; the default is the one that students see.
+    Raises ValueError for an unknown part.
+    """
+    require_choice("part", part, tuple(PARTS))
+    layer, names, rows = PARTS[part]
+    exam = exam or Exam()
+    implementation = _implementation(layer, names, functions)
+    answers: dict[str, Answer] = {}
+    stopped = None
+    for name in dict.fromkeys(row.check for row in rows):
+        if stopped is not None:
+            answers[name] = Answer(NOT_TRIED, error=stopped)
+            continue
+        answers[name] = ask(_check(layer, name), implementation, exam)
+        cause = answers[name].error
+        stopped = cause if isinstance(cause, Stopped) else None
+    results = tuple(_result(row, rows, answers) for row in rows)
+    verdict = Verdict(part, results)
+    if verdict.passed or stopped is not None:
+        return verdict
+    if layer == "network":
+        found = network_mistakes(answers, functions, exam)
+        return Verdict(part, results, *(found if found[0] else of_error(answers)))
+    with np.errstate(all="ignore"):
+        results = _best(verdict, implementation, exam) if len(names) == 2 else results
+        return Verdict(part, results, *diagnose(answers, implementation, exam))
+
+
+# --- inside -------------------------------------------------------------------------------------------
+
+
+def _check(layer, name):
+    return NETWORK_CHECKS[name] if layer == "network" else CHECKS[name]
+
+
+def _about(part, name):
+    """A line on what a check looks at."""
+    check = name.partition(":")[0]
+    known = NETWORK_CHECKS if PARTS[part].layer == "network" else CHECKS
+    if check in known:
+        yield f"    checked: {known[check].run.__doc__}"
+
+
+def _implementation(layer, names, functions):
+    """The functions of a part, each of which says its name when it fails."""
+    found = [_naming(name, functions.get(name)) for name in names]
+    if layer == "network":
+        return found[0]
+    return Implementation(layer, *found) if len(found) == 2 else Implementation(layer, found[0], None)
+
+
+def _naming(name, function):
+    if function is None:
+        return _absent(f"{name} isn't there")
+    if not callable(function):
+        return _absent(f"{name} is not a function but {type(function).__name__}")
+
+    def named(*arguments, **settings):
+        try:
+            return function(*arguments, **settings)
+        except (Stopped, Malformed):
+            raise
+        except Exception as error:
+            if is_unwritten(error):
+                raise Malformed(f"{name} is not written yet") from error
+            raise Malformed(f"{name} raises {in_words(error)}") from error
+
+    return named
+
+
+def _absent(sentence) -> Callable:
+    def call(*_, **__):
+        raise Malformed(sentence)
+
+    return call
+
+
+def _result(row, rows, answers):
+    message, remarks = _said(row, answers)
+    gate = next((each for each in rows if each.check == row.gate), None)
+    if message is None and gate is not None and _said(gate, answers)[0] is not None:
+        message = GATED
+    return Result(row.name, message is None, row.weight, message or "", "" if message else "; ".join(remarks))
+
+
+def _said(row, answers):
+    """(message, remarks) of what counts in this row."""
+    answer = answers[row.check]
+    if not row.what or answer.error is not None:
+        return answer.message, answer.remarks
+    counts = [seen for seen in answer.seen if seen.what in row.what]
+    messages = [seen.message for seen in counts if seen.message is not None]
+    return next(iter(messages), None), tuple(remark for seen in counts for remark in seen.remarks)
+
+
+def _best(verdict, implementation, exam):
+    """The results, or those against the student's own forward pass where they are worth more."""
+    if of_forward(implementation, exam) is None:
+        return verdict.results
+    total = sum(result.weight for result in verdict.results)
+    own = ask(Check((), _own_gradients), implementation, exam)
+    wrong = {seen.what for seen in own.seen if seen.message is not None}
+    if own.error is not None or not own.seen or "dx" in wrong:
+        return verdict.results  # sums over the rows alone say nothing about a wrong forward pass
+    first = next(result for result in verdict.results if not result.passed)
+    results = (
+        Result("the gradients of the normalization itself", False, total / 2, first.message),
+        *(
+            Result(
+                f"{seen.what} of your own forward pass", seen.message is None, total / 6, seen.message or "",
+                "your forward pass is wrong, but this gradient fits it: it counts half",
+            )
+            for seen in own.seen
+        ),
+    )  # fmt: skip
+    better = Verdict(verdict.part, results)
+    return results if better.share > verdict.share else verdict.results
+
+
+def _own_gradients(implementation, exam):
+    """The gradients against central differences of the student's forward pass, where that normalizes."""
+    if not really_normalizes(implementation, exam):
+        yield "the forward pass doesn't normalize"
+        return
+    problem = Problem(implementation.layer, exam)
+    received = problem.gradients(implementation)
+    # a forward pass that writes to x would spoil the differences
+    own = Problem(implementation.layer, exam)
+    settings = dict(own.param)
+
+    def output():
+        inputs = [array.copy() for array in own.inputs]
+        return np.array(implementation.forward(*inputs, dict(settings))[0])
+
+    expected = own.numerical_gradients(output)
+    if np.abs(expected[0]).max() < 0.1 * np.abs(problem.right_gradients()[0]).max():
+        yield "the forward pass hardly depends on x"
+        return
+    upstream = float(np.abs(own.dout).max())
+    for name, one, other in zip(own.names, received, expected, strict=True):
+        yield Comparison(f"d{name}", one, other, upstream, max(TOLERANCE, OWN_TOLERANCE))
+
+
+def really_normalizes(implementation, exam):
+    """Whether the output with gamma 1 and beta 0 has mean 0 within 1e-3 and variance 1 within 10 %."""
+    problem = Problem(implementation.layer, exam)
+    problem.parameters = [np.ones(exam.features), np.zeros(exam.features)]
+    try:
+        x_hat = problem.output(implementation).astype(np.float64)
+    except (Malformed, TypeError, ValueError):
+        return False
+    axis = 0 if implementation.layer == "batchnorm" else 1
+    return (
+        x_hat.shape == problem.x.shape
+        and bool((np.abs(x_hat.mean(axis)) < 1e-3).all())
+        and bool((np.abs(x_hat.var(axis) - 1) < 0.1).all())
+    )

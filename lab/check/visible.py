@@ -1,0 +1,105 @@
+"""The check that stands in a notebook: it says in words whether a part is right, or what is wrong with it."""
+
+import sys
+from collections.abc import Mapping
+
+import numpy as np
+
+from lab.check.exam import Exam
+from lab.check.figures import FIGURES
+from lab.check.parts import PARTS, Verdict, examine
+from lab.check.staged import first_wrong_step
+from lab.check.variant import Variant
+
+CHOICES = {"question_3": 4, "question_4": 4}  # options of each
+STAGED = ("batchnorm_backward", "layernorm_backward")
+FUNCTIONS = tuple(dict.fromkeys(name for part in PARTS.values() for name in part.functions))
+
+
+class CheckFailed(Exception):
+    """A part isn't right; the text is the whole report, and all that a notebook shows."""
+
+    def _render_traceback_(self):
+        return str(self).splitlines()
+
+
+def check(part, value, variant=None, **functions):
+    """Print whether a part of the homework is right.
+
+    part: a name of `PARTS`, "question_3", "question_4", or of the figures. value: the function, the class
+    or the answer. variant: a `Variant` or a dict of its settings; the default is the lab's own. functions:
+    what the part also needs, such as batchnorm_forward; by default they are taken from where `value` was
+    written. Raises CheckFailed, with a report in words, for what isn't right.
+    """
+    known = (*PARTS, *FIGURES, *CHOICES)
+    if part not in known:
+        raise CheckFailed(f"there is no part {part!r}; there are {', '.join(known)}")
+    if part in PARTS:
+        if isinstance(variant, Mapping):
+            variant = Variant.from_dict(variant)
+        print(_of_function(part, value, variant or Variant(), functions))
+        return
+    complaint = _choice(part, value) if part in CHOICES else _figures(FIGURES[part], value)
+    if complaint:
+        raise CheckFailed(f"{part}: {complaint}")
+    print(f"{part}: recorded. Whether it is right is decided when it is graded.")
+
+
+# --- inside -------------------------------------------------------------------------------------------
+
+
+def _of_function(part, value, variant, functions):
+    """The report on a part that is right. Raises CheckFailed with that on one that isn't."""
+    layer, names, _ = PARTS[part]
+    if not callable(value):
+        kind = "a class" if layer == "network" else "a function"
+        raise CheckFailed(f"{part}: {names[-1]} must be {kind}, not {type(value).__name__}")
+    beside = {name: one for name, one in _written_beside(value).items() if name in FUNCTIONS}
+    functions = {**beside, **functions, names[-1]: value}
+    exam = Exam(variant=variant)
+    verdict = examine(part, functions, exam)
+    if verdict.passed:
+        return str(verdict)
+    raise CheckFailed("\n".join([str(verdict), *_stage(verdict, layer, functions, exam)]))
+
+
+def _written_beside(value):
+    """The global names where a function or a class was written."""
+    if isinstance(value, type):
+        return vars(sys.modules[value.__module__]) if value.__module__ in sys.modules else {}
+    return getattr(value, "__globals__", {})
+
+
+def _stage(verdict: Verdict, layer, functions, exam):
+    """A line on the first wrong intermediate, if there is one to be seen."""
+    if verdict.part not in STAGED:
+        return
+    forward, backward = (functions.get(name) for name in PARTS[verdict.part].functions)
+    if callable(forward) and callable(backward):
+        try:
+            sentence = first_wrong_step(layer, forward, backward, exam)
+        except Exception:  # the verdict has said what
+            return
+        if sentence:
+            yield f"  step by step: {sentence}"
+
+
+def _choice(part, value):
+    """What is wrong with the form of a choice, if anything."""
+    if value is None or value is Ellipsis:
+        return "not answered yet"
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= CHOICES[part]:
+        return f"must be a whole number from 1 to {CHOICES[part]}, not {value!r:.40}"
+    return ""
+
+
+def _figures(asked, value):
+    """What is wrong with the form of a dict of figures, if anything."""
+    if not isinstance(value, Mapping):
+        return f"must be a dict with the keys {', '.join(asked)}, not {type(value).__name__}"
+    if missing := [key for key in asked if value.get(key) is None or value[key] is Ellipsis]:
+        return f"still lacks {', '.join(missing)}"
+    if unknown := [str(key) for key in value if key not in asked]:
+        return f"has {', '.join(unknown)}, which isn't asked for"
+    wrong = [f"{key} {said}" for key, figure in asked.items() if (said := figure.complaint(value[key]))]
+    return "; ".join(wrong)

@@ -1,0 +1,124 @@
+"""The checks of the student's network, on layers that are right and on some that aren't."""
+
+import numpy as np
+import pytest
+
+from lab.check import Exam, Variant, examine
+from lab.check.zoo import zoo
+from lab.nn import FullyConnectedNet
+from tests.check.homework import VARIANTS, course, functions_of, network
+
+
+def judged(cls, layers=None, exam=None):
+    return examine("network", {**(layers or {}), "FullyConnectedNet": cls}, exam)
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda one: "-".join(map(str, one.to_dict().values())))
+def test_a_right_network_gets_everything(variant):
+    """Under every variant, in the visible exam and in another."""
+    for exam in (Exam(variant=variant), Exam.draw(5, variant)):
+        verdict = judged(network(course(variant)), exam=exam)
+        assert verdict.passed, verdict
+
+
+def test_the_labs_own_network_is_right():
+    assert judged(FullyConnectedNet).passed
+
+
+@pytest.mark.parametrize(
+    ("faults", "failing", "mistake"),
+    [
+        ({"half": 1}, {"regularization"}, "the loss lacks the 0.5 of the regularization"),
+        ({"half": 0}, {"regularization"}, "the loss lacks the term of the regularization"),
+        ({"reg of all": True}, {"regularization"}, "the regularization counts the biases too"),
+        ({"pull": 0}, {"regularization"}, "the gradients lack the regularization"),
+        ({"pull": 2}, {"regularization"}, "the regularization is counted twice in the gradients"),
+        (
+            {"no test mode": True},
+            {"network in test mode"},
+            "the scores use the minibatch's own statistics: batch norm is left in training mode",
+        ),
+        ({"scale": 1e-3}, {"initial parameters"}, None),
+        ({"norm at the end": True}, {"parameters", "initial parameters"}, None),
+    ],
+)
+def test_a_mistake_costs_its_check_and_is_named(faults, failing, mistake):
+    verdict = judged(network(course(Variant()), **faults))
+    assert {result.name for result in verdict.results if not result.passed} == failing
+    assert verdict.mistakes == ((mistake,) if mistake else ())
+    assert 0.75 < verdict.share < 1
+
+
+def test_a_network_on_wrong_layers_keeps_what_does_not_depend_on_them():
+    (wrong,) = (one for one in zoo("batchnorm", Variant()) if one.name == "dx: no mean path")
+    layers = course(Variant()) | functions_of(wrong)
+    verdict = judged(network(layers), layers)
+    assert {result.name for result in verdict.results if not result.passed} == {"batch norm in the network"}
+    assert verdict.mistakes == ("the batchnorm that the network stands on isn't right itself",)
+
+
+class Bare:
+    """No parameters, and a loss that isn't a pair."""
+
+    def __init__(self, hidden_dims, **_):
+        self.params = {}
+
+    def loss(self, X, y=None):
+        return 1.0
+
+
+class Renamed(network(course(Variant()))):
+    """Parameters of other names."""
+
+    def __init__(self, *arguments, **settings):
+        super().__init__(*arguments, **settings)
+        self.params = {name.lower(): value for name, value in self.params.items()}
+
+
+class Incomplete(network(course(Variant()))):
+    """A gradient is forgotten."""
+
+    def loss(self, X, y=None):
+        result = super().loss(X, y)
+        if y is not None:
+            del result[1]["b1"]
+        return result
+
+
+class Unwritten(Bare):
+    def loss(self, X, y=None):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("cls", "sentence"),
+    [
+        (Bare, "lack W1, b1"),
+        (Renamed, "params has no 'W1'; it has w1, b1"),
+        (Incomplete, "grads lack b1"),
+        (lambda *_, **__: object(), "params has to be a dict of arrays, not NoneType"),
+        (lambda hidden_dims: None, "unexpected keyword argument"),
+    ],
+)
+def test_what_is_no_network_is_said(cls, sentence):
+    verdict = judged(cls)
+    assert verdict.share < 0.5
+    assert any(sentence in result.message for result in verdict.results)
+
+
+def test_a_network_without_parameters_gets_nothing():
+    assert judged(Bare).share == 0
+
+
+def test_gradients_may_be_float32_and_networks_may_print(capsys):
+    class Narrow(network(course(Variant()))):
+        def loss(self, X, y=None):
+            print("loss")
+            result = super().loss(X, y)
+            if y is None:
+                return result
+            return result[0], {name: grad.astype(np.float32) for name, grad in result[1].items()}
+
+    verdict = judged(Narrow)
+    assert verdict.passed, verdict
+    assert "float32 where the input is float64" in str(verdict)

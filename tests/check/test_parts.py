@@ -1,0 +1,266 @@
+"""Parts: right homework gets everything whatever its form, wrong homework what GRADING allows."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lab.check import PARTS, Exam, Stopped, Variant, Verdict, examine
+from lab.check.checks import CHECKS
+from lab.check.zoo import mutant, zoo
+from tests.check.homework import HONEST, VARIANTS, course, functions_of
+
+LAYER_PARTS = tuple(name for name in PARTS if name != "network")
+BACKWARD_PARTS = ("batchnorm_backward", "batchnorm_backward_alt", "layernorm_backward")
+EXAMS = [Exam(), Exam(5, rows=4, features=9), Exam(6, rows=31, features=3)]
+
+
+def edited(layer, *names, variant=None):
+    """The course's pair with the edits of several mutants."""
+    table = {one.name: one for one in zoo(layer, variant or Variant())}
+    edits = [edit for name in names for edit in table[name].edits]
+    return functions_of(mutant(layer, "several", "several", *edits, variant=variant))
+
+
+# --- what is right ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda one: "-".join(map(str, one.to_dict().values())))
+@pytest.mark.parametrize("honest", HONEST, ids=lambda one: one.__name__)
+def test_right_homework_gets_everything(honest, variant, capsys):
+    """Under every variant, in other forms and with other formulas, in the visible exam and in others."""
+    functions = honest(variant)
+    for exam in (*(replace(exam, variant=variant) for exam in EXAMS), Exam.draw(8, variant)):
+        for part in LAYER_PARTS:
+            verdict = examine(part, functions, exam)
+            assert verdict.passed, f"{exam}\n{verdict}"
+            assert (verdict.share, verdict.mistakes, verdict.hint) == (1.0, (), "")
+
+
+def test_narrow_results_and_kept_dimensions_are_remarked_on():
+    narrow, kept = (next(each for each in HONEST if each.__name__ == name)(Variant()) for name in
+                    ("float32_results", "one_pass_and_jacobian"))  # fmt: skip
+    verdict = examine("layernorm_forward", narrow)
+    assert verdict.passed
+    assert "out is float32 where the input is float64; the tolerance is wider" in str(verdict)
+    verdict = examine("batchnorm_backward", kept)
+    assert verdict.passed
+    assert "dgamma has shape (1, 5) where (5,) is meant; its values count" in str(verdict)
+
+
+@pytest.mark.parametrize("part", LAYER_PARTS)
+def test_every_check_of_a_part_exists_and_weighs_something(part):
+    layer, _, rows = PARTS[part]
+    assert all(row.weight > 0 and layer in CHECKS[row.check].layers for row in rows)
+    assert all(row.gate in {None, *(each.check for each in rows)} for row in rows)
+    assert len({row.name for row in rows}) == len(rows)
+
+
+# --- what is wrong ------------------------------------------------------------------------------------
+
+
+def nothing(x, gamma, beta, param):
+    return np.zeros_like(x), None
+
+
+def identity(x, gamma, beta, param):
+    return x, None
+
+
+def constant(x, gamma, beta, param):
+    """What any minibatch of this size could have been normalized to."""
+    x_hat = np.random.default_rng(99).normal(size=x.shape)
+    x_hat = (x_hat - x_hat.mean(axis=0)) / x_hat.std(axis=0)
+    return gamma * x_hat + beta, x_hat
+
+
+@pytest.mark.parametrize(
+    ("forward", "backward"),
+    [
+        (nothing, lambda dout, cache: (0 * dout, 0 * dout[0], dout.sum(axis=0))),
+        (identity, lambda dout, cache: (dout, dout.sum(axis=0), dout.sum(axis=0))),
+        (constant, lambda dout, cache: (0 * dout, (dout * cache).sum(axis=0), dout.sum(axis=0))),
+        (lambda x, *_: (x * np.nan, None), lambda dout, cache: (dout * np.nan,) * 3),
+    ],
+    ids=["zeros", "identity", "constant", "nan"],
+)
+def test_what_normalizes_nothing_gets_nothing(forward, backward):
+    """Although each of these gradients fits its own forward pass."""
+    for layer in ("batchnorm", "layernorm"):
+        functions = {f"{layer}_forward": forward, f"{layer}_backward": backward}
+        functions["batchnorm_backward_alt"] = backward
+        for part in (part for part in LAYER_PARTS if part.startswith(layer)):
+            assert examine(part, functions).share == 0, part
+
+
+def wide(x, gamma, beta, bn_param):
+    """A standard deviation that is 4 % too large, and its own gradients."""
+    std = 1.04 * np.sqrt(x.var(axis=0) + bn_param.get("eps", 1e-5))
+    x_hat = (x - x.mean(axis=0)) / std
+    return gamma * x_hat + beta, (x_hat, std, gamma)
+
+
+def wide_backward(dout, cache):
+    x_hat, std, gamma = cache
+    dx_hat = dout * gamma
+    dx = (dx_hat - dx_hat.mean(axis=0) - 1.04**2 * x_hat * np.mean(dx_hat * x_hat, axis=0)) / std
+    return dx, np.sum(dout * x_hat, axis=0), np.sum(dout, axis=0)
+
+
+def test_a_right_backward_of_a_wrong_forward_gets_half():
+    """Where that forward pass normalizes, within ten per cent."""
+    functions = {"batchnorm_forward": wide, "batchnorm_backward": wide_backward}
+    assert examine("batchnorm_forward", functions).share == 0
+    verdict = examine("batchnorm_backward", functions)
+    assert verdict.share == pytest.approx(0.5)
+    assert "your forward pass is wrong, but this gradient fits it: it counts half" in str(verdict)
+
+    def means(dout, cache):
+        dx, dgamma, dbeta = wide_backward(dout, cache)
+        return dx, dgamma / len(dout), dbeta
+
+    assert examine("batchnorm_backward", functions | {"batchnorm_backward": means}).share < 0.5
+    scaled = {"batchnorm_forward": lambda *a: _rescaled(1.2, *a), "batchnorm_backward": wide_backward}
+    assert examine("batchnorm_backward", scaled).share == 0
+
+
+def _rescaled(by, x, gamma, beta, bn_param):
+    out, cache = wide(x, gamma, beta, bn_param)
+    return by * out, cache
+
+
+@pytest.mark.parametrize(
+    ("layer", "name", "part", "least", "most"),
+    [
+        ("batchnorm", "no eps", "batchnorm_forward", 0.3, 0.6),
+        ("batchnorm", "eps outside the root", "batchnorm_forward", 0.3, 0.6),
+        ("batchnorm", "one-pass variance", "batchnorm_forward", 0.9, 0.99),
+        ("batchnorm", "input modified", "batchnorm_forward", 0.9, 0.99),
+        ("batchnorm", "test: eps outside the root", "batchnorm_test_mode", 0.5, 0.8),
+        ("batchnorm", "momentum swapped", "batchnorm_test_mode", 0.4, 0.6),
+        ("batchnorm", "test: updates statistics", "batchnorm_test_mode", 0.9, 0.99),
+        ("batchnorm", "dx: zeros", "batchnorm_backward", 0.2, 0.35),
+        ("batchnorm", "dgamma and dbeta: means", "batchnorm_backward", 0.5, 0.7),
+        ("batchnorm", "dx: eps missing in one factor", "batchnorm_backward", 0.4, 0.7),
+        ("batchnorm", "cache modified", "batchnorm_backward", 0.9, 0.99),
+        ("layernorm", "whole array", "layernorm_forward", 0.0, 0.0),
+        ("layernorm", "dx: sums over the batch", "layernorm_backward", 0.0, 0.35),
+    ],
+)
+def test_partial_credit_follows_the_weight_of_a_mistake(layer, name, part, least, most):
+    assert least <= examine(part, edited(layer, name)).share <= most
+
+
+def test_each_function_is_judged_by_itself():
+    """A wrong test mode, or a wrong staged backward pass, takes nothing elsewhere."""
+    functions = course(Variant()) | {
+        "batchnorm_backward_alt": edited("batchnorm", "dx: no variance path")["batchnorm_backward"]
+    }
+    assert examine("batchnorm_backward", functions).passed
+    assert not examine("batchnorm_backward_alt", functions).passed
+    test = edited("batchnorm", "test: no root")
+    assert examine("batchnorm_forward", test).passed
+    assert not examine("batchnorm_test_mode", test).passed
+
+
+def test_what_is_cheap_counts_only_where_the_values_are_right():
+    verdict = examine("batchnorm_forward", {"batchnorm_forward": lambda x, *_: (x.copy(), None)})
+    said = {result.name: result.message for result in verdict.results}
+    assert said["inputs are only read"].startswith("out[")
+    verdict = examine("batchnorm_test_mode", {"batchnorm_forward": lambda x, *_: (x.copy(), None)})
+    said = {result.name: result.message for result in verdict.results}
+    assert said["test mode updates nothing"] == "counts only when the values are right"
+
+
+# --- what isn't there, and what ends ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_missing_functions_and_stubs_are_sentences(part):
+    *_, subject = PARTS[part].functions
+
+    def stub(*_, **__):
+        raise NotImplementedError("write me")
+
+    class Remote(Exception):
+        """As the judge's proxies raise it."""
+
+    def remote(*_, **__):
+        raise Remote("NotImplementedError: write me")
+
+    right = course(Variant())
+    for functions, sentence in (
+        ({}, "isn't there"),
+        ({subject: 3}, f"{subject} is not a function but int"),
+        ({**right, subject: stub}, f"{subject} is not written yet"),
+        ({**right, subject: remote}, f"{subject} is not written yet"),
+    ):
+        verdict = examine(part, functions)
+        assert verdict.share == 0
+        if functions.keys() != {subject}:
+            assert all(result.message.endswith(sentence) for result in verdict.results)
+
+
+def test_after_the_worker_is_gone_nothing_more_is_tried():
+    calls = []
+
+    def forward(x, gamma, beta, bn_param):
+        calls.append(x.shape)
+        if len(calls) == 3:
+            raise Stopped("it took longer than 10 s")
+        return course(Variant())["batchnorm_forward"](x, gamma, beta, bn_param)
+
+    verdict = examine("batchnorm_forward", {"batchnorm_forward": forward})
+    assert [result.passed for result in verdict.results[:3]] == [True, True, False]
+    assert verdict.results[2].message == "it took longer than 10 s"
+    assert {result.message for result in verdict.results[3:]} == {"not tried"}
+    assert len(calls) == 3
+    assert verdict.mistakes == ()
+
+
+def test_a_verdict_survives_json():
+    verdict = examine("batchnorm_backward", edited("batchnorm", "dx: no mean path", "dbeta: a mean"))
+    record = json.loads(json.dumps(verdict.to_dict()))
+    assert Verdict.from_dict(record) == verdict
+    assert record["share"] == verdict.share
+    assert 0 < verdict.share < 1
+
+
+def test_a_report_says_what_is_right_wrong_and_known():
+    report = str(examine("batchnorm_test_mode", edited("batchnorm", "test: no gamma and beta")))
+    for line in (
+        "batchnorm_test_mode: ",
+        "right: running mean",
+        "received",
+        "checked: ",
+        "this looks like: in test mode gamma and beta are missing",
+        "hint: Test mode scales",
+    ):
+        assert line in report
+
+
+def test_an_unknown_part_is_refused():
+    with pytest.raises(ValueError, match=r"part must be one of batchnorm_forward, .*, not 'batchnorm'"):
+        examine("batchnorm", {})
+
+
+def test_arguments_are_what_crosses_a_pipe(capsys):
+    """Arrays, numbers, texts and dicts of such; the cache comes back as it went."""
+    right = course(Variant())
+
+    def forward(*arguments):
+        for each in arguments[:3]:
+            assert type(each) is np.ndarray
+        assert all(isinstance(value, str | float | int | np.ndarray) for value in arguments[3].values())
+        out, cache = right["batchnorm_forward"](*arguments)
+        return out, ("opaque", cache)
+
+    def backward(dout, cache):
+        assert type(dout) is np.ndarray
+        assert cache[0] == "opaque"
+        return right["batchnorm_backward"](dout, cache[1])
+
+    functions = {"batchnorm_forward": forward, "batchnorm_backward": backward}
+    for part in ("batchnorm_forward", "batchnorm_test_mode", "batchnorm_backward"):
+        assert examine(part, functions).passed

@@ -1,0 +1,123 @@
+"""The check in a notebook: in words, within a second, and an exception that shows nothing else."""
+
+import time
+
+import numpy as np
+import pytest
+
+from lab.check import PARTS, CheckFailed, Variant, check, course
+from lab.check.figures import FIGURES
+from lab.check.zoo import zoo
+from tests.check.homework import VARIANTS, functions_of, network
+from tests.check.homework import course as right_for
+
+RIGHT = right_for(Variant())
+
+
+def failed(part, value, *arguments, **functions):
+    with pytest.raises(CheckFailed) as raised:
+        check(part, value, *arguments, **functions)
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda one: "-".join(map(str, one.to_dict().values())))
+def test_what_is_right_passes(variant, capsys):
+    """Also where the variant comes as the dict that the notebook holds."""
+    functions = right_for(variant)
+    for part in (part for part in PARTS if part != "network"):
+        subject = functions[PARTS[part].functions[-1]]
+        check(part, subject, variant.to_dict(), **functions)
+        assert capsys.readouterr().out == f"{part}: all right\n"
+    check("network", network(functions), variant=variant)
+    assert capsys.readouterr().out == "network: all right\n"
+
+
+def test_other_functions_are_found_where_the_value_was_written(capsys):
+    """The backward function's module has the forward function."""
+    check("batchnorm_backward", course.batchnorm_backward)
+    check("layernorm_backward", course.layernorm_backward)
+    assert capsys.readouterr().out.count("all right") == 2
+    wrong = course.batchnorm_forward
+    assert "batchnorm_forward isn't there" in failed("batchnorm_backward", lambda dout, cache: wrong)
+
+
+def test_a_failure_says_where_what_and_which_way():
+    """Numbers, the mistake, a hint and the first wrong step; a notebook shows just that."""
+    (wrong,) = (one for one in zoo("batchnorm", Variant()) if one.name == "dx: gamma forgotten")
+    report = failed("batchnorm_backward", wrong.backward, **functions_of(wrong))
+    for line in (
+        "received",
+        "this looks like: dx lacks gamma: right only for gamma = 1",
+        "hint: Look at the first step backward: from out to x_hat.",
+        "step by step: the first step that differs from the graph is dx_hat",
+    ):
+        assert line in report
+    assert CheckFailed(report)._render_traceback_() == report.splitlines()
+
+
+def test_a_check_takes_less_than_a_second():
+    """Of the most laborious kind: forward and backward pass are both wrong."""
+    edits = [
+        edit
+        for one in zoo("batchnorm", Variant())
+        if one.name in ("eps outside the root", "dx: no variance path")
+        for edit in one.edits
+    ]
+    from lab.check.zoo import mutant
+
+    wrong = mutant("batchnorm", "both", "both", *edits)
+    started = time.process_time()
+    failed("batchnorm_backward", wrong.backward, **functions_of(wrong))
+    assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "sentence"),
+    [
+        ("batchnorm", None, "there is no part 'batchnorm'; there are batchnorm_forward, "),
+        ("batchnorm_forward", 3, "batchnorm_forward: batchnorm_forward must be a function, not int"),
+        ("network", None, "network: FullyConnectedNet must be a class, not NoneType"),
+        ("question_3", None, "question_3: not answered yet"),
+        ("question_3", ..., "question_3: not answered yet"),
+        ("question_3", 5, "question_3: must be a whole number from 1 to 4, not 5"),
+        ("question_4", True, "question_4: must be a whole number from 1 to 4, not True"),
+        ("question_4", "2", "question_4: must be a whole number from 1 to 4, not '2'"),
+        ("weight_scale_figures", None, "weight_scale_figures: must be a dict with the keys seed, "),
+        ("batch_size_figures", {"seed": 1}, "batch_size_figures: still lacks accuracy_none_5, "),
+    ],
+)
+def test_wrong_use_is_one_sentence(part, value, sentence):
+    said = failed(part, value)
+    assert said.startswith(sentence)
+    assert "\n" not in said
+
+
+def test_stubs_and_other_arguments_are_said():
+    def stub(x, gamma, beta, bn_param):
+        raise NotImplementedError("write me")
+
+    assert "everything: batchnorm_forward is not written yet" in failed("batchnorm_forward", stub)
+    assert "takes other arguments than its text says" in failed("batchnorm_forward", lambda x: x)
+    assert "returns nothing (None)" in failed("batchnorm_forward", lambda *_: None)
+
+
+@pytest.mark.parametrize("value", [1, 4, np.int64(2)])
+def test_an_answer_is_recorded_and_not_judged(value, capsys):
+    check("question_3", value)
+    expected = "question_3: recorded. Whether it is right is decided when it is graded.\n"
+    assert capsys.readouterr().out == expected
+
+
+@pytest.mark.parametrize("part", FIGURES)
+def test_figures_are_checked_for_their_form(part, capsys):
+    figures = {
+        key: figure.one_of[0] if figure.one_of else figure.most for key, figure in FIGURES[part].items()
+    }
+    check(part, figures)
+    assert "recorded" in capsys.readouterr().out
+    key = list(figures)[1]
+    assert f"{key} must be" in failed(part, figures | {key: "high"})
+    assert f"{key} must be" in failed(part, figures | {key: float("nan")})
+    assert "seed must be a whole number from 0 to 9, not 10" in failed(part, figures | {"seed": 10})
+    assert f"still lacks {key}" in failed(part, figures | {key: ...})
+    assert "has colour, which isn't asked for" in failed(part, figures | {"colour": 1})
