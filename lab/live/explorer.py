@@ -17,6 +17,8 @@ from lab.live.scenes import SCENES, scene_named
 from lab.live.views import VIEWS
 from lab.nn.validation import require_known
 from lab.train import Config
+from lab.train.borrowed import heard_fields
+from lab.train.config import NETWORK_FIELDS
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 STYLES = ("controls.css", "explorer.css")
@@ -24,6 +26,8 @@ SPEEDS = (1, 2, 5, 10, 20, 50)
 LOSSES = tuple(name for name in VIEWS if name.startswith("loss"))
 OTHERS = tuple(name for name in VIEWS if name not in LOSSES)
 FIRST_VIEWS = ("accuracy", "activations", "update")  # beside the loss
+FROM_OUTSIDE = tuple(name for name in OTHERS if VIEWS[name].x in ("updates", "epochs", "matrices"))
+FIRST_FROM_OUTSIDE = ("accuracy", "gradient", "update")  # of a network that the lab can't look into
 LOSS = 0, "solid"  # the curves that every frame draws
 PRESENTED = 2  # figures in large type; the style sheet hides the others
 PINS = ("pinned1", "pinned2", "pinned3")
@@ -51,6 +55,9 @@ class Explorer(widgets.VBox):
     frame. play: whether it trains from the start. show: names of the controls that are there at all;
     by default all of them, the less needed ones behind a fold. lock: names of those that can't be moved.
     views: of the three figures beside the loss, names of `lab.live.views.VIEWS`. presenter: large type.
+    net: a network of one's own, or the class or function that makes it, such as
+    `Explorer(net=FullyConnectedNet)`; see `Race` and `lab.train.borrowed.borrow`. Controls that it doesn't
+    hear are locked, and there is no view of what passes through its layers.
     Raises ValueError for what doesn't exist or doesn't fit.
     """
 
@@ -62,21 +69,28 @@ class Explorer(widgets.VBox):
         twin=None,
         data=None,
         layers=None,
+        net=None,
         speed=None,
         play=True,
         show=None,
         lock=(),
-        views=FIRST_VIEWS,
+        views=None,
         presenter=False,
         **fields,
     ):
         known = [field.name for field in FIELDS]
         require_known("show", show or (), known)
         require_known("lock", lock, known)
-        require_known("views", views, OTHERS)
+        is_own = net is not None
+        self._views, usual = (FROM_OUTSIDE, FIRST_FROM_OUTSIDE) if is_own else (OTHERS, FIRST_VIEWS)
+        require_known("views", views or (), self._views)
+        if is_own and scene:
+            raise ValueError("a scene brings its own networks: leave scene or net out")
+        lock = {*lock, *(_unheard(net, known) if is_own else ())}
         first = scene_named(scene) if scene else None
         if first:
             config, views = config or first.config, first.views
+        views = (*(views or ()), *usual)[: len(usual)]
         if isinstance(config, str):
             config = Config.from_share(config)
         config = naming((config or Config()).replace(**fields), data)
@@ -92,8 +106,11 @@ class Explorer(widgets.VBox):
         self._refused = ""
         self._scene = first
         self._build(config, speed, show, lock, views)
+        self._parts.scene.disabled = is_own
 
-        self.race = Race(config, self._show, twin=twin, data=data, layers=layers, speed=speed, play=play)
+        self.race = Race(
+            config, self._show, twin=twin, data=data, layers=layers, net=net, speed=speed, play=play
+        )
         running.replace_in_this_cell(self)
         self._listen()
         if presenter:
@@ -158,7 +175,7 @@ class Explorer(widgets.VBox):
 
         self._panels = [
             Panel(LOSSES, "loss", self._look),
-            *(Panel(OTHERS, view, self._look) for view in (*views, *FIRST_VIEWS)[: len(FIRST_VIEWS)]),
+            *(Panel(self._views, view, self._look) for view in views),
         ]
         panels = widgets.Box([panel.box for panel in self._panels])
         panels.add_class("lab-panels")
@@ -421,10 +438,11 @@ class Explorer(widgets.VBox):
         self._parts.sentence.value = words.spoken(frame, self._refused)
 
     def _draw_title(self, names, frame):
+        summary = words.summary(frame.chosen.config, frame.chosen.own)
         title = (
             f'<span class="lab-title"><i class="chosen"></i>{escape(words.capital(names["chosen"]))} against '
             f'<i class="twin"></i>{escape(names["twin"])}</span> '
-            f'<span class="lab-subtitle">{escape(words.summary(frame.chosen.config))}</span>'
+            f'<span class="lab-subtitle">{escape(summary)}</span>'
         )
         if self._scene:
             title += (
@@ -443,6 +461,13 @@ class Explorer(widgets.VBox):
             self._values[name] = getattr(frame.chosen.config, name)
             if name in self._controls:
                 self._controls[name].show(self._values[name])
+
+
+def _unheard(net, controls):
+    """The controls that change nothing about a network of one's own."""
+    deaf = {*NETWORK_FIELDS, "backend"} - heard_fields(net)
+    fields = {"depth": "hidden_dims", "width": "hidden_dims"}  # where the control has another name
+    return [name for name in controls if fields.get(name, name) in deaf]
 
 
 def _saying(frame):

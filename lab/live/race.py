@@ -26,6 +26,7 @@ from lab.live.history import History
 from lab.nn import compiled
 from lab.probe import Signals, observe
 from lab.train import Config, Training
+from lab.train.borrowed import heard_fields, is_model
 from lab.train.loop import OWN_DATA, Accuracy, load_data
 
 FRAME = 0.05  # seconds from frame to frame
@@ -37,6 +38,7 @@ LOOK = 0.25  # seconds from one observed update to the next
 UPDATE = 5  # seconds that an update of one network may take
 GHOST_AFTER = 10  # updates from which a run is worth a ghost
 DATA_SETS_KEPT = 4
+OWN_NET, OWN_MODEL = "network", "model"  # in `Side.own`: its maker, or the network as it is
 WHILE_IT_RUNS = {"learning_rate": "learning rate", "reg": "L2"}  # what `change` may change
 
 _loaded: dict[tuple, Any] = {}  # data sets by what names them, the latest last
@@ -71,7 +73,7 @@ class Side:
     accuracies: list[Accuracy]
     diverged_at: int | None
     signals: Signals | None = None  # of the update that was observed last
-    own: tuple[str, ...] = ()  # kinds of layers that are somebody's own code
+    own: tuple[str, ...] = ()  # what is somebody's own code: kinds of layers, OWN_NET or OWN_MODEL
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,9 @@ class Race:
     same with the lab's own layers; a Config keeps the fields in which it differs from `config`; a mapping is
     the same network with these pairs of functions; a function makes the twin's Config from the chosen one.
     data: see `Training.from_config`. layers: own pairs of the chosen network, see `FullyConnectedNet`.
+    net: in the place of `FullyConnectedNet`, a class or function that makes a network, which makes the twin,
+    too; or a model as it is, whose copy is the chosen network and runs against the lab's own. See
+    `lab.train.borrowed.borrow`.
     speed: updates from frame to frame, as many of them as there is time for; frames go before.
     play: whether to go on after the first update.
     Raises RuntimeError where no event loop is running.
@@ -118,6 +123,7 @@ class Race:
         twin: Twin = None,
         data=None,
         layers=None,
+        net=None,
         speed: int = 2,
         play: bool = True,
     ):
@@ -127,11 +133,15 @@ class Race:
             raise RuntimeError(
                 "training live needs a running event loop: open the notebook in Jupyter"
             ) from None
+        if net is not None:
+            heard_fields(net)  # refuses what is no network
+            if layers is not None:
+                raise ValueError("net brings its own layers: leave net or layers out")
         _take_one_blas_thread()
         compiled.prepare()
         config = naming(config, data)
         self._data, self._data_name = data, config.dataset
-        self.speed, self._show, self._layers = speed, show, layers
+        self.speed, self._show, self._layers, self._net = speed, show, layers, net
         self._race(config, twin)
         self._trainings: tuple[Training, ...] | None = None
         self._signals: list[Signals | None] = [None, None]
@@ -234,8 +244,19 @@ class Race:
         elif callable(twin):
             self._twin = twin
         else:
-            is_same = self._layers or self._twin_layers
+            is_same = self._layers or self._twin_layers or is_model(self._net)
             self._twin = (lambda now: now) if is_same else without_normalization
+
+    @property
+    def _twin_net(self):
+        """What makes the twin in the place of `FullyConnectedNet`, if anything does."""
+        return None if self._twin_layers is not None or is_model(self._net) else self._net
+
+    def _own(self, layers, net):
+        """What of a network is somebody's own code: kinds of layers, or all of it."""
+        if net is None:
+            return tuple(layers or ())
+        return (OWN_MODEL,) if is_model(net) else (OWN_NET,)
 
     def _wake(self):
         self._tell(self._news.set)
@@ -291,8 +312,8 @@ class Race:
         config = self.config
         data = await self._data_of(config)
         trainings = (
-            Training.from_config(config, data, self._layers),
-            Training.from_config(self._twin(config), data, self._twin_layers),
+            Training.from_config(config, data, self._layers, self._net),
+            Training.from_config(self._twin(config), data, self._twin_layers, self._twin_net),
         )
         history = History(trainings)
         began = time.perf_counter()
@@ -455,7 +476,7 @@ class Race:
         )
 
     def _sides(self, measure=True):
-        own = tuple(self._layers or ()), tuple(self._twin_layers or ())
+        own = self._own(self._layers, self._net), self._own(self._twin_layers, self._twin_net)
         if self._branched_at is not None:
             own = own[0], own[0]
         return [

@@ -4,7 +4,7 @@ from html import escape
 
 import numpy as np
 
-from lab.live.race import Frame, Side, differences
+from lab.live.race import OWN_MODEL, Frame, Side, differences
 from lab.train import Config
 
 NORMALIZATIONS = {
@@ -49,7 +49,9 @@ def capital(text: str) -> str:
 
 
 def name(config: Config, own=()) -> str:
-    """A network by its normalization; own: kinds of layers that are somebody's own code."""
+    """A network by its normalization; own: what of it is somebody's own code, see `Side`."""
+    if OWN_MODEL in own:  # no configuration describes it
+        return "own network"
     mine = [kind for kind in own if kind in (config.normalization or "").split("+")]
     others = [KINDS.get(kind, kind) for kind in own if kind not in NORMALIZATIONS]
     said = "no normalization" if config.normalization is None else NORMALIZATIONS[config.normalization]
@@ -109,11 +111,12 @@ def figures(side: Side) -> str:
     return f"{reached}, {last.train:.0%} in training, {last.val:.0%} in validation"
 
 
-def summary(config: Config) -> str:
-    """What both networks have in common: data, layers, optimizer."""
+def summary(config: Config, own=()) -> str:
+    """What both networks have in common: data, layers, optimizer; own: see `name`."""
     data = DATASETS.get(config.dataset, config.dataset)
-    network = f"{_layers(config.hidden_dims)} {ACTIVATIONS[config.activation]}"
-    return f"{data} · {network} · {OPTIMIZERS[config.optimizer]} {config.learning_rate:g}"
+    network = f"{_layers(config.hidden_dims)} {ACTIVATIONS[config.activation]} · "
+    optimizer = f"{OPTIMIZERS[config.optimizer]} {config.learning_rate:g}"
+    return f"{data} · {'' if OWN_MODEL in own else network}{optimizer}"
 
 
 def _layers(sizes) -> str:

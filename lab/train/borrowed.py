@@ -1,15 +1,80 @@
 """A network that somebody else wrote, in the place of `FullyConnectedNet`."""
 
+import inspect
+from collections.abc import Mapping, MutableMapping
 from copy import deepcopy
 
 import numpy as np
+
+from lab.nn import random
+from lab.train.config import NETWORK_FIELDS
+
+SIZES = ("input_dim", "num_classes")  # what the data decides
+
+
+def is_model(net) -> bool:
+    """Whether it is a model already, and not a class or function that makes one."""
+    return hasattr(net, "loss") and hasattr(net, "params") and not isinstance(net, type)
+
+
+def heard_fields(net) -> set[str]:
+    """The fields of `Config` that decide anything about the network that `borrow` makes of this.
+
+    Raises ValueError for what is neither a model nor makes one.
+    """
+    if is_model(net):
+        return {"reg", "seed", "data_seed"} if hasattr(net, "reg") else {"seed", "data_seed"}
+    if not callable(net):
+        raise ValueError(
+            "net must be a model with .loss(X, y) and .params, or a class or function that makes one, "
+            f"not {type(net).__name__}"
+        )
+    parameters = inspect.signature(net).parameters.values()
+    known = {*NETWORK_FIELDS, *SIZES, "config"}
+    for parameter in parameters:
+        is_needed = parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD
+        if is_needed and parameter.kind is not parameter.VAR_POSITIONAL and parameter.name not in known:
+            raise ValueError(
+                f"net needs {parameter.name!r}, which no configuration has; it may take: "
+                f"{', '.join(sorted(known))}"
+            )
+    names = {parameter.name for parameter in parameters}
+    takes_all = "config" in names or any(p.kind is p.VAR_KEYWORD for p in parameters)
+    return set(NETWORK_FIELDS) if takes_all else {*(names & set(NETWORK_FIELDS)), "seed", "data_seed"}
+
+
+def borrow(net, config, input_dim, num_classes):
+    """The model of somebody else that a configuration is to train, as a copy or newly made.
+
+    net: a model with .loss(X, y) and .params, of which a copy is taken as it is; or a class or function that
+    makes one. That is called with those arguments that it takes by name: the fields of `Config` that
+    `FullyConnectedNet` takes too, input_dim and num_classes, or the whole `config`. `np.random` is seeded
+    with config.seed meanwhile, and is then as it was.
+    """
+    if is_model(net):
+        return deepcopy(net)
+    given = {**config.network(), "input_dim": input_dim, "num_classes": num_classes, "config": config}
+    given |= {"hidden_dims": list(config.hidden_dims), "dtype": np.dtype(config.dtype).type}
+    parameters = inspect.signature(net).parameters
+    takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    given = {
+        name: value for name, value in given.items() if name in parameters or (takes_all and name != "config")
+    }
+    legacy = random.legacy()
+    before = random.get_state(legacy)
+    legacy.seed(config.seed)
+    try:
+        return net(**given)
+    finally:
+        random.set_state(legacy, before)
 
 
 class BorrowedNet:
     """Any object with `.loss(X, y) -> (loss, gradients)`, `.loss(X) -> scores` and a dict `.params`.
 
     Its parameters move into one flat buffer and `params` holds views from then on, so the lab's
-    optimizers update them in place. Raises ValueError for a model without them.
+    optimizers update them in place. Raises ValueError for a model without them, or whose loss returns
+    something else.
     """
 
     members = None
@@ -20,12 +85,25 @@ class BorrowedNet:
             raise ValueError(
                 f"a model needs .loss(X, y) and .params; {type(model).__name__} lacks one of them"
             )
-        self.model, self.reg = model, getattr(model, "reg", 0.0)
+        self.model = model
         self._bind()
+
+    @property
+    def reg(self):
+        """L2, where the model has such a setting."""
+        return getattr(self.model, "reg", 0.0)
+
+    @reg.setter
+    def reg(self, value):
+        if hasattr(self.model, "reg"):
+            self.model.reg = value
 
     def backpropagate(self, X, y):
         """The loss; the gradients go into `flat_gradient`. Raises ValueError for one of another shape."""
-        loss, gradients = self.model.loss(X, y)
+        answer = self.model.loss(X, y)
+        if not (isinstance(answer, tuple | list) and len(answer) == 2 and isinstance(answer[1], Mapping)):
+            raise ValueError("the model's loss(X, y) must return the loss and a dict of gradients")
+        loss, gradients = answer
         for name, view in self._views.items():
             # A bias's gradient may be (1, D) in place of (D,): that does no harm.
             if name not in gradients or np.squeeze(gradients[name]).shape != view.squeeze().shape:
@@ -35,8 +113,11 @@ class BorrowedNet:
         return np.asarray(loss)
 
     def scores(self, X):
-        """(N, C), in test mode."""
-        return self.model.loss(X)
+        """(N, C), in test mode. Raises ValueError for another shape."""
+        scores = self.model.loss(X)
+        if np.ndim(scores) != 2 or len(scores) != len(X):
+            raise ValueError(f"the model's loss(X) must return scores of shape ({len(X)}, C)")
+        return np.asarray(scores)
 
     def replace(self, leaves):
         """Its functions are its own."""
@@ -56,7 +137,12 @@ class BorrowedNet:
         return BorrowedNet(deepcopy(self.model, memo))
 
     def _bind(self):
+        if not isinstance(self.model.params, MutableMapping) or not self.model.params:
+            raise ValueError("the model's params must be a dict of arrays, and hold at least one")
         arrays = {name: np.asarray(value) for name, value in self.model.params.items()}
+        for name, array in arrays.items():
+            if array.dtype.kind != "f":
+                raise ValueError(f"the model's params[{name!r}] must hold floats, not {array.dtype}")
         self.flat_params = np.concatenate([a.ravel() for a in arrays.values()])
         self.flat_gradient = np.zeros_like(self.flat_params)
         self.dtype = self.flat_params.dtype

@@ -19,7 +19,7 @@ from lab.nn.backend import array_module, to_host
 from lab.nn.network import FullyConnectedNet
 from lab.nn.optim import OPTIMIZERS
 from lab.nn.schedule import SCHEDULES
-from lab.train.borrowed import BorrowedNet
+from lab.train.borrowed import BorrowedNet, borrow
 from lab.train.config import validate_schedule
 from lab.train.minibatches import Minibatches
 
@@ -124,13 +124,14 @@ class Training:
         self._diverged = [0] * (self.net.members or 1)  # update at which each member diverged, or 0
 
     @classmethod
-    def from_config(cls, config, data=None, layers=None, **members):
+    def from_config(cls, config, data=None, layers=None, net=None, **members):
         """The run that a configuration describes.
 
         data: in place of the data set that the configuration names; a mapping as it is, or a pair (X, y)
         that is split and preprocessed as `lab.data.load` does. layers: own pairs, see
-        `FullyConnectedNet`. members: sequences for weight_scale, learning_rate, reg, eps or seed, which
-        make a population. Raises ValueError for settings that don't fit, DataError for missing data.
+        `FullyConnectedNet`. net: in its place, somebody else's, see `lab.train.borrowed.borrow`. members:
+        sequences for weight_scale, learning_rate, reg, eps or seed, which make a population of the lab's own.
+        Raises ValueError for settings that don't fit, DataError for missing data.
         """
         for name in members:
             if name not in POPULATION_FIELDS:
@@ -143,16 +144,17 @@ class Training:
                 data = load(data, preprocessing=config.preprocessing, seed=data_seed, dtype=config.dtype)
             if not isinstance(data, Data):
                 config = config.replace(dataset=OWN_DATA)
-        xp, backend = array_module(config.backend)
+        input_dim = int(np.prod(np.shape(data["X_train"])[1:]))
+        num_classes = getattr(data, "num_classes", None) or int(np.max(data["y_train"])) + 1
+        xp, backend = array_module("numpy" if net is not None else config.backend)
         rates = members.pop("learning_rate", config.learning_rate)
         settings = {**config.network(), **members, "data_seed": data_seed, "xp": xp, "layers": layers}
         if np.ndim(rates) and not members:  # the network learns from this how many members it has
             settings["weight_scale"] = [config.weight_scale] * len(rates)
-        net = FullyConnectedNet(
-            input_dim=int(np.prod(np.shape(data["X_train"])[1:])),
-            num_classes=getattr(data, "num_classes", None) or int(np.max(data["y_train"])) + 1,
-            **settings,
-        )
+        if net is None:
+            net = FullyConnectedNet(input_dim=input_dim, num_classes=num_classes, **settings)
+        else:
+            net = borrow(net, config, input_dim, num_classes)
         training = cls(
             net, data, batch_size=config.batch_size, sampling=config.sampling, epochs=config.epochs,
             learning_rate=rates, optimizer=config.optimizer, optim_config=config.optim_config,
