@@ -1,0 +1,256 @@
+"""A student's functions, called where they can do no harm.
+
+`Session` starts workers (`autograde.worker`) in the jail; `Part` is a fresh process there with the student's
+cells loaded. Its functions take and return arrays like any others, which is all that `lab.check` asks.
+"""
+
+import os
+import secrets
+import selectors
+import signal
+import subprocess
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+from autograde import jail, wire
+from lab.check import Stopped
+
+WORKER = {name: Path(__file__).with_name(name) for name in ("worker.py", "wire.py")}
+FUNCTIONS = (
+    *("batchnorm_forward", "batchnorm_backward", "batchnorm_backward_alt"),
+    *("layernorm_forward", "layernorm_backward", "FullyConnectedNet"),
+)
+START = 30.0  # seconds that a jail may take to come up on a machine that is busy
+ROOM = 64 << 20  # bytes that one answer's arrays may take
+ENDED = {
+    -signal.SIGKILL: "was stopped by the system: too much memory, perhaps",
+    -signal.SIGSEGV: "crashed the interpreter: recursion without end, perhaps",
+    -getattr(signal, "SIGXCPU", 0): "took more computing time than a submission has",
+}
+
+
+class Raised(Exception):
+    """What a student's function raised, with the line where it did."""
+
+
+class Session:
+    """The workers of one submission, started as needed.
+
+    given: path of the assignment's own given.py. cells: sources of the student's code cells.
+    seconds_per_call: deadline of one call. seconds: of all of them. jailed: see `autograde.jail`.
+    """
+
+    def __init__(self, given, cells, *, seconds_per_call=10.0, seconds=60.0, jailed=True):
+        self.files = WORKER | {"given.py": Path(given)}
+        self.cells, self.jailed = cells, jailed
+        self.seconds_per_call, self.ends = seconds_per_call, time.monotonic() + seconds
+        self.process = self.folder = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+
+    def part(self, whole=()):
+        """A fresh process with the cells loaded; of those numbered in `whole`, every statement is run."""
+        if self.process is None:
+            self._start()
+        return Part(self, whole)
+
+    def seconds_left(self):
+        """Until the deadline of a call that begins now. Raises Stopped when the submission's time is over."""
+        left = self.ends - time.monotonic()
+        if left <= 0:
+            raise Stopped("not tried: the time that one submission has is over")
+        return min(self.seconds_per_call, left)
+
+    def kill(self):
+        """End the jail and all that is in it."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            for pipe in (self.process.stdin, self.process.stdout):
+                pipe.close()
+            self.process = None
+        if self.folder is not None:
+            self.folder.cleanup()
+            self.folder = None
+
+    def _start(self):
+        if self.jailed:
+            line, environment = [*jail.command(self.files), f"{jail.INSIDE}/worker.py"], None
+        else:
+            self.folder = tempfile.TemporaryDirectory(prefix="unjailed-")
+            for name, path in (jail.numpy_files() | self.files).items():
+                Path(self.folder.name, name).symlink_to(path)
+            line = [*jail.PYTHON, str(Path(self.folder.name, "worker.py"))]
+            environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(
+            line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
+            env=environment,
+        )  # fmt: skip
+        for pipe in (self.process.stdin, self.process.stdout):
+            os.set_blocking(pipe.fileno(), False)
+
+    # --- frames ---------------------------------------------------------------------------------------
+
+    def exchange(self, document, arrays, what, seconds, begun=None):
+        """Send a request and return (document, arrays) of its answer.
+
+        what: names the call in a sentence. begun: the number of a "begin" that may be answered instead, by
+        the word that its child ended. Raises Stopped, with the jail killed, for what isn't an answer.
+        """
+        number = secrets.token_hex(8)
+        deadline = time.monotonic() + seconds
+        try:
+            self._write(wire.frame(document | {"id": number}, arrays), deadline)
+            answer, found = wire.read_frame(partial(self._read, deadline=deadline), ROOM)
+            if answer.get("id") not in (number, begun):
+                raise wire.Garbled("an answer to nothing")
+            return number, answer, found
+        except TimeoutError:
+            self.kill()
+            raise Stopped(
+                f"{what} didn't come to an end within {seconds:.0f} s: a loop without end, or far too slow"
+            ) from None
+        except (wire.Garbled, BrokenPipeError, EOFError) as reason:
+            self.kill()
+            raise Stopped(f"{what} broke the connection to the judge ({reason or 'it ended'})") from None
+
+    def _write(self, data, deadline):
+        left, pipe = memoryview(data), self.process.stdin
+        while left:
+            self._wait(pipe, selectors.EVENT_WRITE, deadline)
+            left = left[pipe.write(left) or 0 :]
+
+    def _read(self, count, deadline):
+        parts, pipe = [], self.process.stdout
+        while count:
+            self._wait(pipe, selectors.EVENT_READ, deadline)
+            part = pipe.read(min(count, 1 << 20))
+            if part == b"":
+                raise EOFError
+            parts.append(part or b"")
+            count -= len(parts[-1])
+        return b"".join(parts)
+
+    @staticmethod
+    def _wait(pipe, event, deadline):
+        with selectors.DefaultSelector() as selector:
+            selector.register(pipe, event)
+            if not selector.select(max(deadline - time.monotonic(), 0)):
+                raise TimeoutError
+
+
+class Part:
+    """The student's names in a process of their own; use it as a context.
+
+    functions: {name: function} of those in FUNCTIONS that the cells define.
+    problems: [(cell, line, text)] of what went wrong while they were loaded.
+    """
+
+    def __init__(self, session, whole):
+        self.session, self.begun, self.has_ended = session, None, False
+        seconds = session.ends - time.monotonic()
+        self.begun, _, _ = session.exchange(
+            {"op": "begin", "seconds": max(seconds, 1)}, [], "The jail", max(min(START, seconds), 1)
+        )
+        document, _ = self.ask(
+            "Loading the cells", op="load", cells=session.cells, whole=list(whole), wanted=FUNCTIONS
+        )
+        try:
+            self.problems = [
+                (int(cell), line if isinstance(line, int) else None, str(text)[:300])
+                for cell, line, text in document["problems"]
+            ]
+            known = [name for name in FUNCTIONS if name in document["known"]]
+        except (KeyError, TypeError, ValueError):
+            raise Stopped("Loading the cells broke the connection to the judge") from None
+        self.functions = {
+            name: partial(self.make, name) if name == "FullyConnectedNet" else partial(self.call, name)
+            for name in known
+        }
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.session.process is not None and not self.has_ended:
+            try:
+                end = wire.frame({"op": "end", "id": ""}, [])
+                self.session._write(end, time.monotonic() + 1)
+                deadline = time.monotonic() + 1
+                wire.read_frame(partial(self.session._read, deadline=deadline), 0)
+            except (OSError, EOFError, wire.Garbled):
+                self.session.kill()
+
+    def ask(self, what, arrays=(), **document):
+        """(answer, arrays) of a request. Raises Stopped, and Raised for what the student's code raised."""
+        seconds = self.session.seconds_left()
+        _, answer, found = self.session.exchange(document, arrays, what, seconds, self.begun)
+        if "ended" in answer:
+            self.has_ended = True
+            raise Stopped(f"{what} {ENDED.get(answer['ended'], 'ended the process that it runs in')}")
+        if "raised" in answer:
+            raise Raised(str(answer["raised"])[:500])
+        return answer, found
+
+    def call(self, name, *arguments, **settings):
+        """What the function `name` returns; dicts among the arguments are updated as it left them."""
+        arrays = []
+        answer, found = self.ask(
+            f"{name}()", arrays, op="call", name=name, keep_cache=name.endswith("_forward"),
+            arguments=wire.pack(arguments, arrays), settings=wire.pack(settings, arrays),
+        )  # fmt: skip
+        changed = self._unpacked({"list": answer.get("changed", [])}, found)
+        dicts = [each for each in arguments if isinstance(each, dict)]
+        if len(changed) != len(dicts) or not all(isinstance(each, dict) for each in changed):
+            raise Stopped(f"{name}() broke the connection to the judge")
+        for ours, theirs in zip(dicts, changed, strict=True):
+            ours.clear()
+            ours.update(theirs)
+        return self._unpacked(answer.get("value"), found)
+
+    def make(self, name, *arguments, **settings):
+        """A network of the student's class."""
+        if arguments:
+            settings = {"hidden_dims": arguments[0]} | settings
+        arrays = []
+        answer, found = self.ask(
+            f"{name}()", arrays, op="make", name=name, settings=wire.pack(settings, arrays)
+        )
+        params, network = (self._unpacked(answer.get(each), found) for each in ("params", "value"))
+        if not isinstance(params, dict) or not isinstance(network, wire.Handle):
+            raise Stopped(f"{name}() broke the connection to the judge")
+        return RemoteNet(self, network, params)
+
+    def value(self, name):
+        """A variable of the student's."""
+        answer, found = self.ask(f"The value of {name}", op="value", name=name)
+        return self._unpacked(answer.get("value"), found)
+
+    def _unpacked(self, document, arrays):
+        try:
+            return wire.unpack(document, arrays)
+        except wire.Garbled as reason:
+            self.session.kill()
+            raise Stopped(f"the connection to the judge broke ({reason})") from None
+
+
+class RemoteNet:
+    """A student's network: `params` are sent along with each call of `loss`."""
+
+    def __init__(self, part, network, params):
+        self._part, self._network, self.params = part, network, params
+
+    def loss(self, *arguments):
+        """What the network's own loss(X, y) or loss(X) returns."""
+        arrays = []
+        answer, found = self._part.ask(
+            "FullyConnectedNet.loss()", arrays, op="loss", network=wire.pack(self._network, arrays)["handle"],
+            params=wire.pack(self.params, arrays), arguments=wire.pack(arguments, arrays),
+        )  # fmt: skip
+        return self._part._unpacked(answer.get("value"), found)

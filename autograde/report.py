@@ -1,0 +1,188 @@
+"""The class report: what the teacher brings to the next lecture, and beside it what only the staff may see.
+
+Both are single HTML files that load nothing. The first has no names.
+"""
+
+import json
+import re
+import statistics
+from collections import Counter
+from datetime import date
+
+import jinja2
+import nbformat
+from nbgrader.api import Gradebook
+from nbgrader.utils import is_solution
+
+from autograde import assignment
+from autograde.course import ASSIGNMENT, Course, write_whole
+from autograde.similarity import pairs
+from lab.check import MUTANTS
+
+MOST_MISTAKES = 8  # for one lecture
+MOST_PAIRS = 40
+BINS = 10
+SHOW = """\
+from lab.check import MUTANTS
+from lab.live import Explorer
+
+wrong = next(m for m in MUTANTS if (m.layer, m.name) == ("{mutant.layer}", "{mutant.name}"))
+Explorer(normalization="{mutant.layer}", layers={{wrong.layer: (wrong.forward, wrong.backward)}})"""
+CAPITAL = re.compile(r"^[a-z](?!\w*(?:x|gamma|beta)\b)")  # of a sentence; a name such as dx has none
+TITLES = {
+    "batchnorm_forward": "batch norm, forward in training",
+    "batchnorm_test_mode": "batch norm, running statistics and test mode",
+    "batchnorm_backward": "batch norm, backward through the graph",
+    "batchnorm_backward_alt": "batch norm, backward in closed form",
+    "layernorm_forward": "layer norm, forward",
+    "layernorm_backward": "layer norm, backward",
+    "network": "the network",
+    "weight_scale_figures": "figures: weight scale",
+    "batch_size_figures": "figures: batch size",
+    "question_1": "question 1, by hand",
+    "question_2": "question 2, by hand",
+    "question_3": "question 3",
+    "question_4": "question 4",
+}
+
+
+def write(course: Course):
+    """Write the report of what has been graded; its path. ValueError where nothing has been.
+
+    report/normalization.html is for the class, report/normalization-staff.html for the staff.
+    """
+    files = sorted((course.folder / "judged").glob(f"*/{ASSIGNMENT}.json"))
+    records = [json.loads(file.read_text("utf-8")) for file in files]
+    if not records:
+        raise ValueError("Nothing has been graded yet; grade first: lab course grade")
+    scores = _scores(course)
+    facts = {
+        "course": course.name, "today": date.today().isoformat(), "count": len(records),
+        "failures": [record for record in records if record["failure"]],
+        "most": sum(assignment.POINTS.values()),
+        "histogram": _histogram(scores), "items": _items(scores), "mistakes": _mistakes(records),
+        "checks": _checks(records), "waiting": sum(score["waits"] for score in scores),
+        "mean": statistics.fmean(totals) if (totals := [s["total"] for s in scores]) else None,
+        "median": statistics.median(totals) if totals else None,
+    }  # fmt: skip
+    found = pairs(_sources(course))
+    staff = {
+        "pairs": found[:MOST_PAIRS], "more": max(len(found) - MOST_PAIRS, 0), "records": records,
+        "totals": {score["student"]: score["total"] for score in scores},
+    }  # fmt: skip
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("autograde"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    page = environment.get_template("report.html.j2")
+    folder = course.folder / "report"
+    folder.mkdir(exist_ok=True)
+    write_whole(folder / f"{ASSIGNMENT}-staff.html", page.render(**facts, staff=staff))
+    write_whole(folder / f"{ASSIGNMENT}.html", page.render(**facts, staff=None))
+    return folder / f"{ASSIGNMENT}.html"
+
+
+def _scores(course):
+    """[{"student", "total", "waits", "parts": {part: (score, most)}}] of the gradebook."""
+    scores = []
+    with Gradebook(f"sqlite:///{course.folder / 'gradebook.db'}", course.name) as book:
+        for submission in book.assignment_submissions(ASSIGNMENT):
+            grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
+            scores.append(
+                {
+                    "student": submission.student_id, "total": submission.score,
+                    "waits": sum(bool(grade.needs_manual_grade) for grade in grades),
+                    "parts": {
+                        grade.name.removeprefix("test_"): (grade.score, grade.max_score)
+                        for grade in grades
+                        if not grade.needs_manual_grade
+                    },
+                }
+            )  # fmt: skip
+    return scores
+
+
+def _histogram(scores):
+    """[(from, to, count, share of the tallest)] of the totals, in tenths of the points."""
+    most = sum(assignment.POINTS.values())
+    counts = Counter(min(int(score["total"] / most * BINS), BINS - 1) for score in scores)
+    tallest = max(counts.values(), default=1)
+    return [(most * i // BINS, most * (i + 1) // BINS, counts[i], counts[i] / tallest) for i in range(BINS)]
+
+
+def _items(scores):
+    """One row a part: its title, points, mean share, how many got all and none, and its correlation with the
+    points of the other parts, None where nothing varies."""
+    rows = []
+    for part, most in assignment.POINTS.items():
+        got = [(score["parts"][part][0], score["total"]) for score in scores if part in score["parts"]]
+        if not got:
+            continue
+        points, rest = [p for p, _ in got], [total - p for p, total in got]
+        varies = len(set(points)) > 1 and len(set(rest)) > 1
+        rows.append(
+            {
+                "title": TITLES.get(part, part), "most": most, "mean": statistics.fmean(points) / most,
+                "full": sum(p >= most for p in points), "none": sum(p <= 0 for p in points),
+                "tells": statistics.correlation(points, rest) if varies else None,
+            }
+        )  # fmt: skip
+    return rows
+
+
+def _mistakes(records):
+    """The mistakes that were recognized, the most frequent first: sentence, count, share of the class, where,
+    and a cell that shows it live, for those of the zoo."""
+    counts: Counter = Counter()
+    places: dict[str, Counter] = {}
+    for record in records:
+        seen = {
+            (sentence, part)
+            for part, found in record["parts"].items()
+            for sentence in found["mistakes"]
+            if part != "network"  # what is wrong there is most often a layer, which was counted already
+        }
+        for sentence in {sentence for sentence, _ in seen}:
+            counts[sentence] += 1
+        for sentence, part in seen:
+            places.setdefault(sentence, Counter())[part] += 1
+    live = {mutant.sentence: mutant for mutant in MUTANTS if mutant.layer in ("batchnorm", "layernorm")}
+    rows = []
+    for sentence, count in counts.most_common(MOST_MISTAKES):
+        mutant = next((each for text, each in live.items() if text in sentence), None)
+        rows.append(
+            {
+                "sentence": CAPITAL.sub(lambda first: first[0].upper(), sentence),
+                "count": count, "share": count / len(records),
+                "where": [TITLES.get(part, part) for part, _ in places[sentence].most_common(2)],
+                "show": mutant and SHOW.format(mutant=mutant),
+            }
+        )  # fmt: skip
+    return rows
+
+
+def _checks(records):
+    """The checks that failed most: (part, check, count, share of those who were asked)."""
+    failed: Counter = Counter()
+    asked: Counter = Counter()
+    for record in records:
+        for part, found in record["parts"].items():
+            for result in found["results"]:
+                asked[part, result["name"]] += 1
+                failed[part, result["name"]] += not result["passed"]
+    return [
+        (TITLES.get(part, part), name, count, count / asked[part, name])
+        for (part, name), count in failed.most_common(MOST_MISTAKES)
+        if count
+    ]
+
+
+def _sources(course):
+    """{student: the code of the answers} of the notebooks that were graded."""
+    sources = {}
+    for student in course.students("autograded"):
+        path = course.path("autograded", student) / course.notebook
+        if path.exists():
+            nb = nbformat.read(path, as_version=4)
+            cells = [cell.source for cell in nb.cells if cell.cell_type == "code" and is_solution(cell)]
+            sources[student] = "\n".join(cell for cell in cells if "NotImplementedError" not in cell)
+    return sources

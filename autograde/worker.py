@@ -1,0 +1,302 @@
+"""The worker in the jail: runs a student's cells and answers the judge's calls of what they define.
+
+`python worker.py`, with frames of `autograde.wire` on standard input and output. The first process loads
+NumPy and waits. On "begin" it forks a child that limits itself, loads the student's cells and answers
+until "end"; so every part is judged in a fresh process that starts in a millisecond. Nothing here is
+trusted by the judge: this code shares its process with the student's.
+
+Imports the standard library, NumPy and `wire`, which lies beside it in the jail.
+"""
+
+import ast
+import builtins
+import ctypes
+import os
+import platform
+import struct
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # an isolated Python doesn't look here
+
+import numpy as np
+import wire
+
+MEMORY = 2 << 30  # bytes of address space, of which NumPy and OpenBLAS map a good part
+FILES = 32
+MOST_LINES = 3  # of a message that a student's exception brings
+
+ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}  # as seccomp calls them
+# System calls that start processes, reach others or widen rights: their numbers on the two architectures.
+DENIED = {
+    "fork": (57, None), "vfork": (58, None), "clone": (56, 220), "clone3": (435, 435),
+    "execve": (59, 221), "execveat": (322, 281), "socket": (41, 198), "socketpair": (53, 199),
+    "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271),
+    "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41), "unshare": (272, 97),
+    "setns": (308, 268), "add_key": (248, 217), "request_key": (249, 218), "keyctl": (250, 219),
+    "bpf": (321, 280), "perf_event_open": (298, 241), "userfaultfd": (323, 282),
+    "io_uring_setup": (425, 425), "kill": (62, 129), "tkill": (200, 130), "tgkill": (234, 131),
+    "memfd_create": (319, 279), "open_by_handle_at": (304, 265), "init_module": (175, 105),
+    "finit_module": (313, 273), "kexec_load": (246, 104),
+}  # fmt: skip
+
+
+def main():
+    """Answer until standard input ends."""
+    read_from, write_to = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):  # what the student prints goes nowhere
+        os.dup2(nothing, stream)
+
+    def read(count):
+        parts = []
+        while count:
+            part = os.read(read_from, min(count, 1 << 20))
+            if not part:
+                os._exit(0)
+            parts.append(part)
+            count -= len(part)
+        return b"".join(parts)
+
+    def write(document, arrays=()):
+        left = memoryview(wire.frame(document, arrays))
+        while left:
+            left = left[os.write(write_to, left) :]
+
+    while True:
+        begin, _ = wire.read_frame(read, 0)
+        if not hasattr(os, "fork"):  # Windows: the judge starts a new one for each part
+            return serve(read, write, begin)
+        child = os.fork()
+        if child == 0:
+            try:
+                confine(begin["seconds"])
+                serve(read, write, begin)
+            finally:
+                os._exit(1)
+        _, status = os.waitpid(child, 0)
+        write({"id": begin["id"], "ended": os.waitstatus_to_exitcode(status)})
+
+
+def confine(seconds):
+    """Limit this process for good: memory, time, open files, no files written, no new processes."""
+    import resource
+
+    for name, limit in {
+        "AS": MEMORY, "CPU": int(seconds) + 1, "NOFILE": FILES, "FSIZE": 0, "CORE": 0, "NPROC": 0,
+    }.items():  # fmt: skip
+        which = getattr(resource, f"RLIMIT_{name}", None)
+        if which is not None:
+            _, most = resource.getrlimit(which)
+            limit = limit if most == resource.RLIM_INFINITY else min(limit, most)
+            resource.setrlimit(which, (limit, limit))
+    if sys.platform == "linux" and platform.machine() in ARCHITECTURES:
+        column = list(ARCHITECTURES).index(platform.machine())
+        numbers = [each[column] for each in DENIED.values() if each[column] is not None]
+        forbid(ARCHITECTURES[platform.machine()], numbers)
+
+
+def forbid(architecture, numbers):
+    """Make the kernel refuse these system calls, here and in all that comes from here (seccomp).
+
+    Limits on processes don't hold for the superuser; this does.
+    """
+    load_architecture, load_number = (0x20, 0, 0, 4), (0x20, 0, 0, 0)
+    allow, refuse = (0x06, 0, 0, 0x7FFF0000), (0x06, 0, 0, 0x00050001)  # refuse: with EPERM
+    jump_if = [(0x15, len(numbers) - i, 0, number) for i, number in enumerate(numbers)]
+    program = [
+        load_architecture, (0x15, 0, len(numbers) + 3, architecture),
+        load_number, (0x35, len(numbers) + 1, 0, 0x40000000),  # x86's second table of calls
+        *jump_if, allow, refuse,
+    ]  # fmt: skip
+    code = b"".join(struct.pack("HBBI", *instruction) for instruction in program)
+    code = ctypes.create_string_buffer(code)
+    filter_ = ctypes.create_string_buffer(struct.pack("HP", len(program), ctypes.addressof(code)))
+    libc = ctypes.CDLL(None, use_errno=True)
+    no_new_privileges, set_seccomp, mode_filter = 38, 22, 2
+    zero = ctypes.c_ulong(0)
+    if libc.prctl(no_new_privileges, ctypes.c_ulong(1), zero, zero, zero) or libc.prctl(
+        set_seccomp, ctypes.c_ulong(mode_filter), ctypes.byref(filter_), zero, zero
+    ):
+        raise OSError(ctypes.get_errno(), "seccomp")
+
+
+def serve(read, write, begin):
+    """Answer the calls for one part, until "end"."""
+    student = Student()
+    write({"id": begin["id"]})
+    while True:
+        request, arrays = wire.read_frame(read, 1 << 40)
+        if request["op"] == "end":
+            return os._exit(0)
+        out = []
+        try:
+            answer = getattr(student, request["op"])(request, arrays, out)
+        except BaseException as error:  # exit() and Ctrl-C of the student's included
+            answer, out = {"raised": student.described(error)}, []
+        try:
+            write({"id": request["id"]} | answer, out)
+        except (TypeError, ValueError, RecursionError, MemoryError) as error:
+            write({"id": request["id"], "raised": f"what came back can't be sent: {error}"[:300]})
+
+
+class Student:
+    """The names that a student's cells define, and what they returned that stays here."""
+
+    def __init__(self):
+        self.names = {"__name__": "__main__", "__builtins__": builtins, "get_ipython": lambda: Silent()}
+        self.kept = {}
+        self.cells = []
+
+    def load(self, request, arrays, out):
+        """Run the cells: what is plain of all of them in order, then the rest of the `whole` one."""
+        self.cells, problems, rest = request["cells"], [], []
+        sys.modules["__main__"].__dict__.update(self.names)
+        self.names = sys.modules["__main__"].__dict__  # pickle and dataclasses look there
+        imported = set()
+        for number, source in enumerate(self.cells):
+            try:
+                statements = parsed(source)
+            except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+                line = getattr(error, "lineno", None)
+                text = f"{type(error).__name__}: {getattr(error, 'msg', error)}"
+                problems.append([number, line, text[:300]])
+                continue
+            for statement in statements:
+                imported |= names_imported(statement)
+                if is_plain(statement, imported):
+                    self._run(statement, number, problems)
+                elif number in request["whole"]:
+                    rest.append((statement, number))
+        for statement, number in rest:
+            self._run(statement, number, problems)
+        known = [name for name in request["wanted"] if callable(self.names.get(name))]
+        return {"problems": problems[:50], "known": known}
+
+    def _run(self, statement, number, problems):
+        try:
+            exec(compile(ast.Module([statement], []), f"<cell {number}>", "exec"), self.names)
+        except BaseException as error:  # guarded: one line that fails doesn't take the others with it
+            problems.append([number, statement.lineno, self.described(error)])
+
+    def call(self, request, arrays, out):
+        """A function by name, with what it changed in the dicts that it was given."""
+        arguments = wire.unpack(request["arguments"], arrays, self.kept.__getitem__)
+        settings = wire.unpack(request["settings"], arrays, self.kept.__getitem__)
+        result = self.names[request["name"]](*arguments, **settings)
+        if request["keep_cache"] and isinstance(result, tuple | list) and len(result) == 2:
+            value = {"tuple": [wire.pack(result[0], out, self.keep), self.kept_form(result[1])]}
+        else:
+            value = wire.pack(result, out, self.keep)
+        sent = request["arguments"]["tuple"]  # a cache that stays here may be a dict, too
+        changed = [
+            wire.pack(each, out, self.keep)
+            for each, form in zip(arguments, sent, strict=True)
+            if isinstance(form, dict) and "dict" in form
+        ]
+        return {"value": value, "changed": changed}
+
+    def make(self, request, arrays, out):
+        """An object of a class by name, and its params."""
+        made = self.names[request["name"]](**wire.unpack(request["settings"], arrays))
+        params = {name: np.asarray(value) for name, value in made.params.items()}
+        return {"value": self.kept_form(made), "params": wire.pack(params, out, self.keep)}
+
+    def loss(self, request, arrays, out):
+        """The loss of a network that was made, with these params."""
+        network = self.kept[request["network"]]
+        for name, value in wire.unpack(request["params"], arrays).items():
+            network.params[name] = value
+        result = network.loss(*wire.unpack(request["arguments"], arrays))
+        return {"value": wire.pack(result, out, self.keep)}
+
+    def value(self, request, arrays, out):
+        """A variable by name."""
+        if request["name"] not in self.names:
+            return {"raised": f"{request['name']} has no value"}
+        return {"value": wire.pack(self.names[request["name"]], out, self.keep)}
+
+    def keep(self, thing):
+        self.kept[len(self.kept)] = thing
+        return len(self.kept) - 1
+
+    def kept_form(self, thing):
+        return {"handle": self.keep(thing), "type": type(thing).__name__[:80]}
+
+    def described(self, error):
+        """An exception in a line or three: its text, and where in the student's cells it arose."""
+        text = "\n".join(str(error).splitlines()[:MOST_LINES])[:300]
+        place = ""
+        trace = error.__traceback__
+        while trace is not None:
+            name = trace.tb_frame.f_code.co_filename
+            if name.startswith("<cell "):
+                lines = self.cells[int(name[6:-1])].splitlines()
+                line = lines[trace.tb_lineno - 1].strip() if trace.tb_lineno <= len(lines) else ""
+                place = f" (in `{line[:120]}`)"
+            trace = trace.tb_next
+        return f"{type(error).__name__}{': ' if text else ''}{text}{place}"
+
+
+class Silent:
+    """Takes the place of IPython: magics do nothing."""
+
+    def __getattr__(self, name):
+        return lambda *arguments, **settings: None
+
+
+def parsed(source):
+    """The statements of a cell; lines that only IPython understands are taken out."""
+    lines = source.splitlines()
+    first = next((i for i, line in enumerate(lines) if line.strip()), 0)
+    if lines and lines[first].startswith("%%"):
+        if lines[first].split()[0] not in ("%%time", "%%timeit", "%%capture", "%%prun"):
+            return []  # another language
+        lines[first] = ""
+    try:
+        return ast.parse("\n".join(lines)).body
+    except SyntaxError:
+        plain = [
+            line[: len(line) - len(line.lstrip())] + "pass" if line.lstrip()[:1] in ("%", "!", "?") else line
+            for line in lines
+        ]
+        if plain == lines:
+            raise
+        return ast.parse("\n".join(plain)).body
+
+
+def names_imported(statement):
+    """The names that an import binds."""
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
+    return set()
+
+
+def is_plain(statement, imported):
+    """Whether a statement only defines: imports, functions, classes, and assignments without own calls.
+
+    An assignment may call what is imported or built in, such as np.float32(1e-5); one that calls the
+    student's own code may be a training run.
+    """
+    if isinstance(statement, ast.If | ast.Try):
+        parts = [*statement.body, *statement.orelse]
+        if isinstance(statement, ast.Try):
+            parts += [each for handler in statement.handlers for each in handler.body] + statement.finalbody
+        return all(isinstance(part, ast.Pass) or is_plain(part, imported) for part in parts)
+    if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
+        calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call)]
+        return all(root_of(call.func) in imported or hasattr(builtins, root_of(call.func)) for call in calls)
+    return isinstance(
+        statement,
+        ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Pass,
+    )
+
+
+def root_of(expression):
+    """The name that a chain of attributes begins with; "" for anything else."""
+    while isinstance(expression, ast.Attribute):
+        expression = expression.value
+    return expression.id if isinstance(expression, ast.Name) else ""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""A student's functions through the pipe: called like any others, loaded as a notebook would leave them."""
+
+import numpy as np
+import pytest
+
+from autograde.remote import Raised, Session
+from lab.check import Stopped
+
+pytestmark = pytest.mark.usefixtures("jailed")
+
+
+@pytest.fixture
+def loaded(tmp_path):
+    """Opens a part with these cells loaded; numbers of the cells that are run whole."""
+    (tmp_path / "given.py").write_text("def affine_forward(x, w, b):\n    return x @ w + b, (x, w)\n")
+    sessions = []
+
+    def load(*cells, whole=(), **settings):
+        sessions.append(Session(tmp_path / "given.py", list(cells), **settings))
+        return sessions[-1].part(whole)
+
+    yield load
+    for session in sessions:
+        session.kill()
+
+
+def values(part, name="layernorm_forward", *arguments):
+    return part.functions[name](*arguments)
+
+
+FORWARD = "def layernorm_forward(*a):\n    return {}, None"
+
+
+def test_arrays_dicts_and_caches(loaded):
+    part = loaded(
+        "def batchnorm_forward(x, gamma, beta, bn_param):\n"
+        "    bn_param['running_mean'] = x.mean(axis=0); bn_param.pop('old'); bn_param['f'] = print\n"
+        "    return x * gamma, lambda d: d + x\n"
+        "def batchnorm_backward(dout, cache):\n    return cache(dout), dout.sum(axis=0), [1.0]"
+    )
+    x, bn_param = np.arange(6.0).reshape(3, 2), {"mode": "train", "old": 1}
+    out, cache = part.functions["batchnorm_forward"](x, np.array([1.0, 2]), 0, bn_param)
+    assert out.tolist() == [[0, 2], [2, 6], [4, 10]]
+    assert bn_param["running_mean"].tolist() == [2, 3]
+    assert (sorted(bn_param), bn_param["mode"]) == (["f", "mode", "running_mean"], "train")
+    dx, dgamma, ones = part.functions["batchnorm_backward"](np.ones((3, 2)), cache)
+    assert (dx.tolist(), dgamma.tolist(), ones) == ((x + 1).tolist(), [3, 3], [1.0])
+
+
+def test_a_read_only_array_arrives_read_only(loaded):
+    part = loaded("def layernorm_forward(x):\n    x += 1\n    return x, None")
+    x = np.zeros(2)
+    assert part.functions["layernorm_forward"](x)[0].tolist() == [1, 1]
+    assert x.tolist() == [0, 0]
+    x.flags.writeable = False
+    with pytest.raises(Raised, match=r"read-only.*x \+= 1"):
+        part.functions["layernorm_forward"](x)
+
+
+def test_a_network(loaded):
+    part = loaded(
+        "class FullyConnectedNet:\n"
+        "    def __init__(self, hidden_dims, input_dim=4):\n"
+        "        self.params = {'W1': np.zeros((input_dim, hidden_dims[0]))}\n"
+        "    def loss(self, X, y=None):\n"
+        "        return X @ self.params['W1'] if y is None else (1.5, {'W1': self.params['W1']})",
+        "import numpy as np",
+    )
+    net = part.functions["FullyConnectedNet"]([3], input_dim=2)
+    assert net.params["W1"].shape == (2, 3)
+    net.params["W1"] = np.ones((2, 3))
+    assert net.loss(np.ones((1, 2))).tolist() == [[2, 2, 2]]
+    loss, gradients = net.loss(np.ones((1, 2)), np.array([0]))
+    assert (loss, gradients["W1"].sum()) == (1.5, 6)
+
+
+@pytest.mark.parametrize(
+    ("cells", "value"),
+    [
+        (["import numpy as np", FORWARD.format("np.sqrt(4)")], 2),
+        (["from given import affine_forward", FORWARD.format("affine_forward(*a)[0]")], 11),
+        (["half = 0.5\nn = int('3')", FORWARD.format("half * n")], 1.5),
+        ([FORWARD.format("helper()"), "def helper():\n    return 7"], 7),
+        (["%matplotlib inline\nn = 1\n!ls", FORWARD.format("n")], 1),
+        (["%%time\nn = 2", FORWARD.format("n")], 2),
+        (["%%bash\nn = 3", "n = 4", FORWARD.format("n")], 4),
+        (["n = 1\nn = 1 / 0\nn = undefined", FORWARD.format("n")], 1),
+        (["try:\n    import nothing_like_it\nexcept ImportError:\n    n = 6", FORWARD.format("n")], 6),
+        (["print('x' * 10**7)", FORWARD.format("5")], 5),
+        (["def layernorm_forward(*a):\n    raise NotImplementedError", FORWARD.format("8")], 8),
+        (["from lab import layernorm_forward", FORWARD.format("9")], 9),
+        (["import warnings; warnings.warn('careful')", FORWARD.format("3")], 3),
+        (["exit()", FORWARD.format("4")], 4),
+    ],
+)
+def test_what_the_cells_leave(loaded, cells, value):
+    part = loaded(*cells, whole=range(len(cells)))
+    assert values(part, "layernorm_forward", np.ones(10), np.ones(10), 1)[0] == value
+
+
+def test_only_definitions_of_other_cells_are_run(loaded):
+    """A training loop in an added cell isn't; the same loop in the answer's own cell is."""
+    endless = "def train():\n    while True: pass\nrun = train()\nwhile True: pass\n"
+    part = loaded(endless, FORWARD.format("1"), whole=[1])
+    assert values(part)[0] == 1
+    with pytest.raises(Stopped, match="Loading the cells didn't come to an end"):
+        loaded(endless, FORWARD.format("1"), whole=[0], seconds_per_call=0.5)
+
+
+def test_problems_name_the_cell_and_the_line(loaded):
+    part = loaded("x = 1\n\nx = (", "n = 1\nn / 0", "print 'two'", whole=[1])
+    assert [(cell, line) for cell, line, _ in part.problems] == [(0, 3), (2, 1), (1, 2)]
+    assert "SyntaxError" in part.problems[0][2]
+    assert "ZeroDivisionError: division by zero (in `n / 0`)" in part.problems[2][2]
+
+
+def test_the_lab_is_not_there(loaded):
+    part = loaded("from lab import batchnorm_forward\nfrom lab.nn import *\nimport lab")
+    assert part.functions == {}
+
+
+def test_parts_know_nothing_of_each_other(tmp_path):
+    (tmp_path / "given.py").write_text("")
+    cell = "import builtins\ndef layernorm_forward():\n    builtins.n = getattr(builtins, 'n', 0) + 1\n"
+    with Session(tmp_path / "given.py", [cell + "    return builtins.n, None"]) as session:
+        for _ in range(2):
+            with session.part() as part:
+                assert part.functions["layernorm_forward"]()[0] == 1
+
+
+def test_the_time_of_a_submission_is_limited(tmp_path):
+    (tmp_path / "given.py").write_text("")
+    cell = "import time\ndef layernorm_forward():\n    time.sleep(0.3)\n    return 1, None"
+    with Session(tmp_path / "given.py", [cell], seconds=1) as session:
+        part = session.part()
+        calls = (part.functions["layernorm_forward"]() for _ in range(5))
+        with pytest.raises(Stopped, match=r"time that one submission has is over|didn't come to an end"):
+            list(calls)
+
+
+def test_a_forged_answer_is_refused(loaded):
+    """The student's code finds the pipe and writes what looks like a frame."""
+    part = loaded(
+        "import os, struct, json\n"
+        "def layernorm_forward():\n"
+        "    text = json.dumps({'id': 'x', 'value': 1, 'changed': [], 'arrays': 0}).encode()\n"
+        "    for f in range(3, 10):\n"
+        "        try: os.write(f, struct.pack('>Q', len(text)) + text)\n"
+        "        except OSError: pass\n"
+        "    return 1, None"
+    )
+    with pytest.raises(Stopped, match="broke the connection"):
+        part.functions["layernorm_forward"]()
+
+
+def test_a_flood_is_cut_off(loaded):
+    part = loaded("import numpy as np\ndef layernorm_forward():\n    return np.zeros(10**7 + 1), None")
+    with pytest.raises(Stopped, match="bytes where"):
+        part.functions["layernorm_forward"]()

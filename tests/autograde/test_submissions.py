@@ -1,0 +1,104 @@
+"""Every submission of the suite through intake, canonical notebook, jail and judge."""
+
+import json
+from copy import deepcopy
+
+import nbformat
+import pytest
+from nbgrader.preprocessors import ClearSolutions
+
+from autograde import assignment, intake
+from autograde.canonical import canonical
+from autograde.course import init
+from autograde.judge import judge
+from tests.autograde.submissions import (
+    ALL,
+    BROKEN,
+    CHEATS,
+    HONEST,
+    MALFORMED,
+    MISTAKEN,
+    VARIANT,
+    cell,
+)
+
+pytestmark = pytest.mark.usefixtures("jailed")
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    return init(tmp_path_factory.mktemp("suite") / "course", variant=VARIANT)
+
+
+@pytest.fixture(scope="module")
+def released():
+    """The notebook that students get."""
+    return ClearSolutions().preprocess(assignment.notebook(VARIANT), {})[0]
+
+
+@pytest.fixture(scope="module")
+def answered(released):
+    """The released notebook with all answers right."""
+    nb = deepcopy(released)
+    for grade_id, source in assignment.solution(VARIANT).items():
+        cell(nb, grade_id).source = source
+    return nb
+
+
+def graded(course, released, data, parts=ALL):
+    """(record, notebook) of a submitted file, judged in these parts."""
+    try:
+        content, notices = intake.read(data)
+        nb, more = canonical(released, nbformat.from_dict(content))
+        nb.metadata["notices"] = [*notices, *more]
+    except intake.Refused as reason:
+        nb, _ = canonical(released, nbformat.v4.new_notebook())
+        nb.metadata["refused"] = str(reason)
+    nb.cells = [
+        each
+        for each in nb.cells
+        if not (name := each.metadata.get("nbgrader", {}).get("grade_id", "")).startswith("test_")
+        or name.removeprefix("test_") in parts
+    ]
+    return judge(nb, course, "ada", assignment.NAME), nb
+
+
+def submitted(submission, answered):
+    made = submission.make(deepcopy(answered))
+    return made if isinstance(made, bytes) else nbformat.writes(made).encode()
+
+
+def said(record, nb):
+    """All that a student reads."""
+    outputs = [output.text for each in nb.cells for output in each.get("outputs", []) if "text" in output]
+    return "\n".join([json.dumps(record, ensure_ascii=False), *outputs])
+
+
+@pytest.mark.parametrize("submission", [*HONEST, *BROKEN, *MALFORMED, *CHEATS], ids=lambda each: each.name)
+def test_score_and_message(course, released, answered, submission):
+    record, nb = graded(course, released, submitted(submission, answered))
+    assert set(record["parts"]) == set(ALL)
+    wrong = {}
+    for part, found in record["parts"].items():
+        expected = submission.shares.get(part, 1.0)
+        least, most = expected if isinstance(expected, tuple) else (expected, expected)
+        if not least <= found["share"] <= most:
+            wrong[part] = found["share"], [result for result in found["results"] if not result["passed"]]
+        assert found["points"] == pytest.approx(found["share"] * found["max"], abs=0.006)
+    assert wrong == {}
+    assert submission.says in said(record, nb)
+    for each in nb.cells:  # what nbgrader reads as the score
+        if each.metadata.get("nbgrader", {}).get("grade_id", "").startswith("test_"):
+            result = each.outputs[-1]
+            assert result.output_type == "execute_result"
+            assert 0 <= float(result.data["text/plain"]) <= each.metadata.nbgrader.points
+            assert not any(output.get("name") == "stderr" for output in each.outputs)
+
+
+@pytest.mark.parametrize("submission", MISTAKEN, ids=lambda each: each.name)
+def test_a_mistake_costs_and_is_named(course, released, answered, submission):
+    parts = submission.shares["*"]
+    record, nb = graded(course, released, submitted(submission, answered), parts)
+    shares = {part: found["share"] for part, found in record["parts"].items()}
+    assert min(shares.values()) < 1, shares
+    assert submission.says in said(record, nb)
