@@ -192,6 +192,20 @@ def bench(
         raise _failed(f"Interrupted; measured: {', '.join(found) or 'nothing'}.") from None
 
 
+def main():
+    """Run the command, with what installed packages add to it: the entry points "lab.commands"."""
+    from importlib.metadata import entry_points
+
+    for command in entry_points(group="lab.commands"):
+        try:
+            app.add_typer(command.load(), name=command.name)
+        except ModuleNotFoundError:
+            continue  # installed without it
+        except Exception as reason:  # what another package brings must not take `lab` along
+            typer.echo(f"lab {command.name} is left out: {type(reason).__name__}: {reason}", err=True)
+    app()
+
+
 def _config(text: str):
     """A configuration from a shared string or a JSON file."""
     from lab.train import Config

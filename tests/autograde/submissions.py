@@ -384,8 +384,14 @@ def _mutated(mutant):
     return answer(**sources)
 
 
+SAID = {  # where the sentence is another than the zoo's, because from outside it is the same mistake
+    "unbiased running variance": "the running variance is divided by N - 1; in this course it is divided by N",
+    "dx: diagonal only": "each sample's own paths are there alone",
+    "dout modified": "an argument is changed in place",
+    "output in the input's memory": "x is changed in place",
+}
 MISTAKEN = [
-    Submission(f"{mutant.layer}: {mutant.name}", _mutated(mutant), {"*": BATCHNORM if mutant.layer == "batchnorm" else LAYERNORM}, mutant.sentence)
+    Submission(f"{mutant.layer}: {mutant.name}", _mutated(mutant), {"*": BATCHNORM if mutant.layer == "batchnorm" else LAYERNORM}, SAID.get(mutant.name, mutant.sentence))
     for mutant in MUTANTS
     if mutant.layer in ("batchnorm", "layernorm")
 ]  # fmt: skip

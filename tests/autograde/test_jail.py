@@ -181,7 +181,8 @@ def test_only_named_files_are_shown():
         ("import os\ndef batchnorm_forward(*a):\n    os._exit(0)", "ended the process"),
         ("import ctypes\ndef batchnorm_forward(*a):\n    ctypes.string_at(0)", "crashed the interpreter"),
         (
-            "import os\ndef batchnorm_forward(*a):\n    for f in range(3, 32):\n        try: os.write(f, b'x' * 99)\n"
+            "import os\ndef batchnorm_forward(*a):\n    for f in range(3, 32):\n"
+            "        try: os.write(f, b'x' * 99)\n"
             "        except OSError: pass\n    while True: pass",
             "broke the connection",
         ),

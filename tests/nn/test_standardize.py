@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.nn.standardize import inverse_std, standardize, standardize_backward
+from lab.nn.standardize import (
+    CONVENTIONS,
+    Convention,
+    convention_of,
+    inverse_std,
+    standardize,
+    standardize_backward,
+)
 from tests.nn.layers import assert_gradients
 from tests.strategies import minibatches
 
@@ -63,3 +70,10 @@ def test_one_row_has_variance_zero_in_any_convention():
     standardized, _, var = standardize(np.array([[3.0, 4.0]]), ddof=1)
     np.testing.assert_array_equal(var, 0)
     np.testing.assert_array_equal(standardized.x_hat, 0)
+
+
+def test_a_convention_may_be_given_itself():
+    """For what no name stands for."""
+    own = Convention(momentum=0.3, running_ddof=1)
+    assert convention_of({"convention": own}) is own
+    assert convention_of({}) is CONVENTIONS["course"]

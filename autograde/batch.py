@@ -1,0 +1,404 @@
+"""Everything that drives nbgrader: release, grade many submissions, feedback, export.
+
+Submissions are graded in several processes over disjoint students, all of them on nbgrader's own gradebook.
+What is finished is told by a mark that is written last, so a batch that was killed goes on where it stopped.
+"""
+
+import contextlib
+import csv
+import json
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.exchange import ExchangeFactory
+from tqdm import tqdm
+from traitlets.config.loader import PyFileConfigLoader
+
+from autograde.course import ASSIGNMENT, Course, build, is_current, write_whole
+from autograde.intake import is_graded, take_in_all
+
+FEW = 20  # submissions, for which another process that writes feedback isn't worth its start
+DIED = "the process that graded it died, and once more when it was graded alone (out of memory, perhaps)."
+
+
+class Failed(RuntimeError):
+    """nbgrader couldn't do it; the sentence says why."""
+
+
+@dataclass
+class Summary:
+    """How a batch went."""
+
+    graded: list[str] = field(default_factory=list)
+    done_before: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    by_hand: int = 0
+    interrupted: bool = False
+
+    def __str__(self):
+        """The batch in words, a line each."""
+        before = f", {self.done_before} were graded before" if self.done_before else ""
+        lines = [f"{len(self.graded)} graded{before}."]
+        if self.refused:
+            lines.append(f"{len(self.refused)} scored zero because what they handed in isn't a notebook:")
+            lines += [f"  {student}: {reason}" for student, reason in sorted(self.refused.items())]
+        if self.failed:
+            lines.append(f"{len(self.failed)} could not be graded; the next `lab course grade` tries again:")
+            lines += [f"  {student}: {reason}" for student, reason in sorted(self.failed.items())]
+        if self.by_hand:
+            lines.append(f"{self.by_hand} need grading by hand: start JupyterLab in this folder, Formgrader.")
+        if self.interrupted:
+            lines.append("Interrupted: what is graded is kept, `lab course grade` goes on with the rest.")
+        return "\n".join(lines)
+
+
+class NbGrader:
+    """nbgrader in this process, for one course; its log is kept to say what went wrong."""
+
+    def __init__(self, course: Course, jail: bool = True):
+        self.course = course
+        # nbgrader calls `alembic` by its name when it makes the gradebook.
+        programs = str(Path(sys.executable).parent)
+        if programs not in os.environ.get("PATH", "").split(os.pathsep):
+            os.environ["PATH"] = programs + os.pathsep + os.environ.get("PATH", os.defpath)
+        # The file, not `configure`: what the teacher added in it counts here too.
+        self.config = PyFileConfigLoader("nbgrader_config.py", str(course.folder)).load_config()
+        if not jail:
+            self.config.Judge.jail = False
+        self.log = logging.getLogger(f"autograde.nbgrader.{os.getpid()}")
+        self.log.propagate = False
+        self.log.setLevel(logging.WARNING)
+        self.said: list[str] = []
+        self.log.handlers = [_Keeper(self.said)]
+
+    def convert(self, converter, student: str = "*", without=(), force: bool = True) -> None:
+        """Run a converter over a student's submission, or all but some. `Failed` with the last reason."""
+        directory = self._directory(student, without)
+        run = converter(coursedir=directory, config=self.config, log=self.log)
+        run.force = force
+        self._start(run)
+
+    def exchange(self, what: str, **settings) -> list[str]:
+        """Run a step of the exchange, such as "Collect"; gives back the warnings."""
+        directory = self._directory()
+        factory = ExchangeFactory(config=self.config, log=self.log)
+        run = getattr(factory, what)(coursedir=directory, config=self.config, log=self.log)
+        for name, value in settings.items():
+            setattr(run, name, value)
+        self._start(run)
+        return list(self.said)
+
+    def _directory(self, student="*", without=()):
+        directory = CourseDirectory(config=self.config, log=self.log)
+        directory.assignment_id, directory.student_id = ASSIGNMENT, student
+        directory.student_id_exclude = ",".join(without)
+        return directory
+
+    def _start(self, run) -> None:
+        self.said.clear()
+        where = os.getcwd()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # nbgrader's own use of SQLAlchemy and nbconvert
+                run.start()
+        except (Exception, SystemExit) as reason:  # nbgrader's exchange ends the process where it fails
+            words = self.said[0] if self.said else f"{type(reason).__name__}: {reason}"
+            raise Failed(words) from reason
+        finally:
+            os.chdir(where)
+
+
+class _Keeper(logging.Handler):
+    """Keeps the last line of each error and warning: of a traceback, what was raised."""
+
+    def __init__(self, said: list[str]):
+        super().__init__(logging.WARNING)
+        self.said = said
+
+    def emit(self, record):
+        lines = record.getMessage().strip().splitlines()
+        if lines and not lines[0].startswith("There was an error processing assignment"):
+            self.said.append(lines[-1].strip())
+
+
+def release(course: Course, force: bool = False) -> str:
+    """Build what is handed out into release/, and put it on the exchange where there is one.
+
+    The source is built anew when the variant has changed; what the teacher changed in it stays otherwise.
+    """
+    if not is_current(course):
+        if course.students() and not force:
+            raise Failed(
+                "The variant in course.toml has changed, but work for the old one was handed in; "
+                "change it back, or add --force."
+            )
+        build(course.folder, course.variant, course.name)
+    nbgrader = NbGrader(course)
+    nbgrader.convert(GenerateAssignment)
+    course.note("release", words=json.dumps(course.variant.to_dict()))
+    folder = course.path("release").resolve()
+    if not _has_exchange(nbgrader):
+        return f"Hand out the files in {folder} (there is no exchange folder on this machine)."
+    nbgrader.exchange("ReleaseAssignment", force=True)
+    return f"Released on the exchange as {course.name}/{ASSIGNMENT}; the same files are in {folder}."
+
+
+def collect(course: Course) -> tuple[int, list[str]]:
+    """Collect from the exchange: (how many students have submitted, warnings)."""
+    nbgrader = NbGrader(course)
+    if not _has_exchange(nbgrader):
+        raise Failed("There is no exchange folder on this machine; name a folder or zip file with --from.")
+    take_in_all(course)  # what was put there by hand is kept before it is replaced
+    said = nbgrader.exchange("Collect", update=True)
+    return len(course.students()), said
+
+
+def grade(
+    course: Course,
+    students: list[str] | None = None,
+    force: bool = False,
+    workers: int | None = None,
+    jail: bool = True,
+    progress: bool = True,
+) -> Summary:
+    """Grade what isn't graded yet. `Failed` where nothing can be graded at all."""
+    if not (course.path("release") / course.notebook).exists():
+        raise Failed("Nothing has been released yet; run: lab course release")
+    if not is_current(course):
+        raise Failed("The variant in course.toml has changed since the release; change it back.")
+    jailed = jail and course.jail
+    if jailed:
+        from autograde.jail import trouble
+
+        if reason := trouble():
+            raise Failed(f"{reason} To grade without the jail, add --no-jail: student code runs as you then.")
+    with _alone(course):
+        taken = take_in_all(course)
+        if missing := sorted(set(students or ()) - set(taken)):
+            raise Failed(f"Nothing was handed in by {', '.join(missing)}.")
+        chosen = sorted(students or taken)
+        waiting = [student for student in chosen if force or not is_graded(course, student)]
+        summary = Summary(done_before=len(chosen) - len(waiting))
+        course.note(
+            "batch", words=f"{len(waiting)} to grade{'' if jail and course.jail else ', without the jail'}"
+        )
+        with tqdm(total=len(waiting), unit="submission", disable=None if progress else True) as bar:
+            try:
+                for student, reason in _graded(course, waiting, workers or course.workers, jail):
+                    bar.update()
+                    if reason is None:
+                        summary.graded.append(student)
+                        if taken[student].refused:
+                            summary.refused[student] = taken[student].refused
+                    else:
+                        summary.failed[student] = reason
+                        course.note("failed", student, reason)
+                        _record_failure(course, student, reason)
+            except KeyboardInterrupt:
+                summary.interrupted = True
+        summary.by_hand = len(ungraded(course))
+        course.note("batch-end", words=f"{len(summary.graded)} graded, {len(summary.failed)} failed")
+        return summary
+
+
+def _graded(course, students, workers, jail) -> Iterator[tuple[str, str | None]]:
+    """(student, None or why it failed) as they finish."""
+    if min(workers, len(students)) <= 1:
+        _begin(course, jail)
+        for student in students:
+            yield student, _grade(student)
+        return
+    waiting = list(students)
+    while waiting:
+        for student, reason in _pooled(course, list(waiting), min(workers, len(waiting)), jail):
+            waiting.remove(student)
+            yield student, reason
+        died = [student for student in waiting if _running(course, student).exists()]
+        if waiting and not died:
+            raise Failed("The processes that grade end before they begin; try --workers 1.")
+        for student in died:
+            # Alone: of those that were graded when a process died, one was the reason.
+            waiting.remove(student)
+            results = dict(_pooled(course, [student], 1, jail))
+            yield student, results.get(student, DIED)
+
+
+def _pooled(course, students, workers, jail) -> Iterator[tuple[str, str | None]]:
+    """The same in processes of their own, until one of them dies."""
+    for student in students:
+        _running(course, student).unlink(missing_ok=True)
+    context = multiprocessing.get_context("spawn")  # a fork would share the parent's open gradebook
+    pool = ProcessPoolExecutor(workers, context, _begin, (course, jail, True))
+    try:
+        futures = {pool.submit(_grade, student): student for student in students}
+        for future in as_completed(futures):
+            with contextlib.suppress(BrokenProcessPool):  # raised by all that weren't finished
+                yield futures[future], future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_nbgrader: NbGrader | None = None  # of this process: its imports and templates serve many submissions
+
+
+def _begin(course: Course, jail: bool, in_pool: bool = False) -> None:
+    global _nbgrader
+    if in_pool:
+        # Ctrl-C reaches all: this one finishes its submission, the parent stops the rest.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _nbgrader = NbGrader(course, jail)
+
+
+def _grade(student: str) -> str | None:
+    """Grade one submission: None, or why it failed."""
+    course = _nbgrader.course
+    running = _running(course, student)
+    running.parent.mkdir(parents=True, exist_ok=True)
+    running.touch()
+    try:
+        _nbgrader.convert(Autograde, student)
+    except Failed as reason:
+        return str(reason)
+    finally:
+        running.unlink(missing_ok=True)
+    return None if is_graded(course, student) else "its points didn't get into the gradebook."
+
+
+def _write_feedback(without: list[str]) -> None:
+    _nbgrader.convert(GenerateFeedback, without=without)
+
+
+def _running(course: Course, student: str) -> Path:
+    return course.record(student).with_suffix(".running")
+
+
+def _record_failure(course: Course, student: str, reason: str) -> None:
+    """For the class report: a submission that has no points, and why."""
+    record = {"student": student, "assignment": ASSIGNMENT, "failure": reason, "notices": [], "parts": {}}
+    course.record(student).parent.mkdir(parents=True, exist_ok=True)
+    write_whole(course.record(student), json.dumps(record, indent=1))
+
+
+def ungraded(course: Course) -> list[str]:
+    """Students whose answers in words, or points that a grader had changed, wait for a grader."""
+    with _gradebook(course) as gradebook:
+        submissions = gradebook.assignment_submissions(ASSIGNMENT)
+        return sorted(each.student_id for each in submissions if each.needs_manual_grade)
+
+
+def feedback(
+    course: Course, include_ungraded: bool = False, workers: int | None = None
+) -> tuple[int, list[str], str]:
+    """Write the feedback of all graded work and release it: (how many, who is left out, where it is)."""
+    autograded = course.students("autograded")
+    waiting = set() if include_ungraded else set(ungraded(course))
+    left_out = [name for name in autograded if name in waiting or not is_graded(course, name)]
+    count = len(autograded) - len(left_out)
+    if not count:
+        raise Failed(
+            "There is nothing to give feedback on: "
+            + ("all graded work waits for grading by hand." if left_out else "nothing is graded yet.")
+        )
+    names = [name for name in autograded if name not in left_out]
+    shares = min(workers or course.workers, 1 + count // FEW)
+    withouts = [sorted({*autograded} - {*names[number::shares]}) for number in range(shares)]
+    nbgrader = NbGrader(course)
+    if shares == 1:
+        nbgrader.convert(GenerateFeedback, without=left_out)
+    else:
+        context = multiprocessing.get_context("spawn")
+        try:
+            with ProcessPoolExecutor(shares, context, _begin, (course, True, True)) as pool:
+                list(pool.map(_write_feedback, withouts))
+        except BrokenProcessPool:
+            raise Failed("A process that wrote feedback died; run it again.") from None
+    course.note("feedback", words=f"{count} written, {len(left_out)} left out")
+    where = f"The pages are in {course.folder / 'feedback'}, a folder a student."
+    if _has_exchange(nbgrader):
+        nbgrader.exchange("ReleaseFeedback")
+        where = f"Released on the exchange. {where}"
+    return count, left_out, where
+
+
+def export(course: Course, to: Path) -> int:
+    """Write the points of all students to a CSV file, a column for each part; gives back how many rows."""
+    with _gradebook(course) as gradebook:
+        assignment = gradebook.find_assignment(ASSIGNMENT)
+        parts = [cell.name for notebook in assignment.notebooks for cell in notebook.grade_cells]
+        fields = [
+            "student",
+            "last_name",
+            "first_name",
+            "submitted",
+            "score",
+            "late_penalty",
+            "max_score",
+            "needs_grading",
+        ]
+        rows = []
+        for student in sorted(gradebook.students, key=lambda each: each.id):
+            row = {"student": student.id, "last_name": student.last_name, "first_name": student.first_name}
+            row |= {"score": 0.0, "max_score": assignment.max_score}
+            with contextlib.suppress(MissingEntry):
+                submission = gradebook.find_submission(ASSIGNMENT, student.id)
+                penalty = submission.late_submission_penalty or 0.0
+                row |= {"submitted": submission.timestamp, "score": max(0.0, submission.score - penalty)}
+                row |= {"late_penalty": penalty, "needs_grading": submission.needs_manual_grade}
+                row |= {
+                    grade.name: grade.score for notebook in submission.notebooks for grade in notebook.grades
+                }
+            rows.append(row)
+    part = to.with_name(f".{to.name}.part")
+    try:
+        with part.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fields + parts)
+            writer.writeheader()
+            writer.writerows(rows)
+        part.replace(to)
+    except OSError as reason:
+        raise Failed(f"{to} can't be written: {reason.strerror}") from None
+    course.note("export", words=f"{len(rows)} students to {to}")
+    return len(rows)
+
+
+def _gradebook(course: Course) -> Gradebook:
+    if not (course.folder / "gradebook.db").exists():
+        raise Failed("Nothing has been released yet; run: lab course release")
+    return Gradebook(f"sqlite:///{course.folder / 'gradebook.db'}", course.name)
+
+
+def _has_exchange(nbgrader: NbGrader) -> bool:
+    """Whether the exchange folder is there, or is named in course.toml and can be made."""
+    if nbgrader.course.exchange is not None:
+        return True
+    root = Path(ExchangeFactory(config=nbgrader.config).exchange(config=nbgrader.config).root)
+    return root.is_dir() and os.access(root, os.W_OK)
+
+
+@contextlib.contextmanager
+def _alone(course: Course):
+    """Keep a second batch out of the folder; the system opens the lock when a process dies."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    with open(course.folder / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Failed("Another `lab course grade` is at work in this folder; wait for it.") from None
+        yield
