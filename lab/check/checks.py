@@ -132,11 +132,10 @@ class Comparison(NamedTuple):
 
     @property
     def error(self):
-        """The absolute error of each entry; infinite where only one side is a number."""
+        """The absolute error of each entry; NaN where only one side is a number."""
         received, expected = self.array, self.expected
         error = np.asarray(np.abs(received.astype(np.float64) - expected))
         error[(received == expected) | (np.isnan(received) & np.isnan(expected))] = 0
-        error[np.isnan(error)] = np.inf
         return error
 
 

@@ -18,7 +18,6 @@ BY_PATTERN = (
     *("inputs are only read", "dout is only read", "test mode only reads", "backward twice"),
     *("batch of another size", "dtype", "float32 far from zero", "float32", "other sizes"),
 )
-CONSEQUENCES = {"out in test mode after training"}  # of what the other aspects show
 SHAPES = "right shapes only where N = D: something is combined along the wrong axis"
 AXIS_HINT = "Write down the shapes of x, of the mean and of gamma, and along which axis they meet."
 
@@ -134,7 +133,7 @@ def _by_values(answers, candidates, exam):
     explained = {one: _explained(one, answers, aspects, exam) for one in candidates}
     found: list[Mutant] = []
     left = set(aspects)
-    while left - CONSEQUENCES if found else left:
+    while left:
         most = max((len(alike & left) for alike in explained.values()), default=0)
         if most == 0:
             break

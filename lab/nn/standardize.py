@@ -126,7 +126,7 @@ def fit(x, per_feature, name):
 
 
 def convention_of(param, table=CONVENTIONS):
-    """The convention that `param["convention"]` is or names; "course" if none. Raises ValueError if unknown."""
+    """The convention that `param["convention"]` is or names ("course"). Raises ValueError if unknown."""
     name = param.get("convention", "course")
     if isinstance(name, Convention):
         return name

@@ -94,40 +94,49 @@ def test_what_normalizes_nothing_gets_nothing(forward, backward):
             assert examine(part, functions).share == 0, part
 
 
-def wide(x, gamma, beta, bn_param):
-    """A standard deviation that is 4 % too large, and its own gradients."""
-    std = 1.04 * np.sqrt(x.var(axis=0) + bn_param.get("eps", 1e-5))
-    x_hat = (x - x.mean(axis=0)) / std
-    return gamma * x_hat + beta, (x_hat, std, gamma)
+def wide(factor, offset=0.0):
+    """A standard deviation that is too large by a factor, and the gradients of just that."""
 
+    def batchnorm_forward(x, gamma, beta, bn_param):
+        std = factor * np.sqrt(x.var(axis=0) + bn_param.get("eps", 1e-5))
+        x_hat = (x - x.mean(axis=0)) / std + offset
+        return gamma * x_hat + beta, (x_hat, std, gamma)
 
-def wide_backward(dout, cache):
-    x_hat, std, gamma = cache
-    dx_hat = dout * gamma
-    dx = (dx_hat - dx_hat.mean(axis=0) - 1.04**2 * x_hat * np.mean(dx_hat * x_hat, axis=0)) / std
-    return dx, np.sum(dout * x_hat, axis=0), np.sum(dout, axis=0)
+    def batchnorm_backward(dout, cache):
+        x_hat, std, gamma = cache
+        dx_hat, centred = dout * gamma, x_hat - offset
+        dx = (dx_hat - dx_hat.mean(axis=0) - factor**2 * centred * np.mean(dx_hat * centred, axis=0)) / std
+        return dx, np.sum(dout * x_hat, axis=0), np.sum(dout, axis=0)
+
+    return {"batchnorm_forward": batchnorm_forward, "batchnorm_backward": batchnorm_backward}
 
 
 def test_a_right_backward_of_a_wrong_forward_gets_half():
     """Where that forward pass normalizes, within ten per cent."""
-    functions = {"batchnorm_forward": wide, "batchnorm_backward": wide_backward}
-    assert examine("batchnorm_forward", functions).share == 0
-    verdict = examine("batchnorm_backward", functions)
+    assert examine("batchnorm_forward", wide(1.04)).share == 0
+    verdict = examine("batchnorm_backward", wide(1.04))
     assert verdict.share == pytest.approx(0.5)
     assert "your forward pass is wrong, but this gradient fits it: it counts half" in str(verdict)
 
-    def means(dout, cache):
-        dx, dgamma, dbeta = wide_backward(dout, cache)
-        return dx, dgamma / len(dout), dbeta
 
-    assert examine("batchnorm_backward", functions | {"batchnorm_backward": means}).share < 0.5
-    scaled = {"batchnorm_forward": lambda *a: _rescaled(1.2, *a), "batchnorm_backward": wide_backward}
-    assert examine("batchnorm_backward", scaled).share == 0
+def test_a_forward_that_does_not_normalize_takes_its_backward_along():
+    assert examine("batchnorm_backward", wide(1.2)).share == 0
+    moved = examine("batchnorm_backward", wide(1.04, offset=0.01))
+    assert not any("your own forward pass" in result.name for result in moved.results)
 
 
-def _rescaled(by, x, gamma, beta, bn_param):
-    out, cache = wide(x, gamma, beta, bn_param)
-    return by * out, cache
+@pytest.mark.parametrize("which", [0, 1])
+def test_half_is_for_gradients_that_fit(which):
+    """A wrong dx takes all of it, a wrong dgamma its part."""
+    functions = wide(1.04)
+
+    def backward(dout, cache):
+        gradients = list(functions["batchnorm_backward"](dout, cache))
+        gradients[which] = 2 * gradients[which]
+        return gradients
+
+    share = examine("batchnorm_backward", functions | {"batchnorm_backward": backward}).share
+    assert share == pytest.approx([0, 1 / 3][which])
 
 
 @pytest.mark.parametrize(

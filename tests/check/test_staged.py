@@ -56,15 +56,26 @@ def other_names(dout, cache):
     dvar = 0.5 * ivar * dsqrtvar
     dxmu1 = dxhat * ivar
     dxmu2 = 2 * xmu * dvar / N
-    dmu = -np.sum(dxmu1 + dxmu2, axis=0)
+    dmu = np.sum(dxmu1 + dxmu2, axis=0)
     mean = None
     std = "a text"
-    return dxmu1 + dxmu2 + dmu / N, np.sum(dout * x_hat, axis=0), (mean, std)
+    return dxmu1 + dxmu2 - dmu / N, np.sum(dout * x_hat, axis=0), (mean, std)
 
 
 def test_other_names_are_known_too():
     said = first_wrong_step("batchnorm", course.batchnorm_forward, other_names, Exam())
     assert said.startswith("the first step that differs from the graph is divar: divar[0, ")
+
+
+def test_a_sign_may_be_kept_for_later():
+    """dmu is the sum here, and is subtracted at the end."""
+
+    def flipped(dout, cache):
+        _, _, std, gamma = cache
+        dmu = np.sum(dout * gamma / std, axis=0)
+        return dmu
+
+    assert first_wrong_step("batchnorm", course.batchnorm_forward, flipped, Exam()) is None
 
 
 def test_what_crashes_or_is_not_python_has_no_steps():
