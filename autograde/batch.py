@@ -12,11 +12,13 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from nbgrader.api import Gradebook, MissingEntry
@@ -28,6 +30,7 @@ from traitlets.config.loader import PyFileConfigLoader
 
 from autograde.course import ASSIGNMENT, Course, build, is_current, write_whole
 from autograde.intake import is_graded, take_in_all
+from lab.train.cluster import connected, finished
 
 FEW = 20  # submissions, for which another process that writes feedback isn't worth its start
 DIED = "the process that graded it died, and once more when it was graded alone (out of memory, perhaps)."
@@ -173,18 +176,18 @@ def grade(
     workers: int | None = None,
     jail: bool = True,
     progress: bool = True,
+    scheduler: str | None = None,
 ) -> Summary:
-    """Grade what isn't graded yet. `Failed` where nothing can be graded at all."""
+    """Grade what isn't graded yet. `Failed` where nothing can be graded at all.
+
+    scheduler: address of a Dask cluster whose workers see the course folder where it is here.
+    """
     if not (course.path("release") / course.notebook).exists():
         raise Failed("Nothing has been released yet; run: lab course release")
     if not is_current(course):
         raise Failed("The variant in course.toml has changed since the release; change it back.")
-    jailed = jail and course.jail
-    if jailed:
-        from autograde.jail import trouble
-
-        if reason := trouble():
-            raise Failed(f"{reason} To grade without the jail, add --no-jail: student code runs as you then.")
+    if jail and course.jail and scheduler is None and (reason := _trouble()):
+        raise Failed(f"{reason} To grade without the jail, add --no-jail: student code runs as you then.")
     with _alone(course):
         taken = take_in_all(course)
         if missing := sorted(set(students or ()) - set(taken)):
@@ -197,7 +200,12 @@ def grade(
         )
         with tqdm(total=len(waiting), unit="submission", disable=None if progress else True) as bar:
             try:
-                for student, reason in _graded(course, waiting, workers or course.workers, jail):
+                graded = (
+                    _graded(course, waiting, workers or course.workers, jail)
+                    if scheduler is None
+                    else _clustered(course, waiting, scheduler, jail)
+                )
+                for student, reason in graded:
                     bar.update()
                     if reason is None:
                         summary.graded.append(student)
@@ -251,6 +259,33 @@ def _pooled(course, students, workers, jail) -> Iterator[tuple[str, str | None]]
         pool.shutdown(cancel_futures=True)
 
 
+def _clustered(course, students, scheduler, jail) -> Iterator[tuple[str, str | None]]:
+    """The same on the workers of a Dask cluster. RuntimeError where it is lost."""
+    with connected(scheduler) as client:
+        for student, future in finished(client, partial(_grade_there, course, jail), students):
+            error = future.exception()
+            yield student, future.result() if error is None else f"{DIED} ({type(error).__name__})"
+
+
+def _trouble() -> str | None:
+    from autograde.jail import trouble
+
+    return trouble()
+
+
+def _grade_there(course: Course, jail: bool, student: str) -> str | None:
+    """Grade one submission on a worker of a cluster; one at a time, whatever threads it has."""
+    with _one_at_a_time:
+        if not (course.path("release") / course.notebook).exists():
+            return f"the worker doesn't see {course.folder}; it has to be at the same place there"
+        if jail and course.jail and (reason := _trouble()):
+            return reason
+        if _nbgrader is None or _nbgrader.course != course:
+            _begin(course, jail)
+        return _grade(student)
+
+
+_one_at_a_time = threading.Lock()
 _nbgrader: NbGrader | None = None  # of this process: its imports and templates serve many submissions
 
 

@@ -139,7 +139,8 @@ def _insert(nb, notices, refused, rubric) -> None:
         cells.append(cell)
         if _grade_id(cell) in rubric:
             lines = "\n".join(f"- {points:g} · {text}" for points, text in rubric[_grade_id(cell)])
-            cells.append(_note("rubric", f"**Mark scheme** (only graders see it)\n\n{lines}", len(cells)))
+            title = '<b class="mark-scheme">Mark scheme</b> (only graders see it)'
+            cells.append(_note("rubric", f"{title}\n\n{lines}", len(cells)))
     nb.cells = cells
 
 

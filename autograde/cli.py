@@ -78,6 +78,10 @@ def grade(
     student: Annotated[list[str] | None, typer.Option(help="Only this student; may be repeated.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Again, even where it is graded.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, max=64, help="Processes.")] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Grade on the Dask cluster at this address; its workers see the course folder."),
+    ] = None,
     no_jail: Annotated[
         bool,
         typer.Option("--no-jail", help="Student code runs with your rights: it can delete your files."),
@@ -93,7 +97,7 @@ def grade(
                 "Without the jail student code runs with your rights: it can read and delete your files.",
                 err=True,
             )
-        summary = batch.grade(course, student, force, workers, not no_jail)
+        summary = batch.grade(course, student, force, workers, not no_jail, scheduler=scheduler)
     typer.echo(str(summary))
     if summary.failed or summary.interrupted:
         raise typer.Exit(1)

@@ -133,6 +133,12 @@ class ForStudents(NbGraderPreprocessor):
         return nb, resources
 
 
+def _what_failed(part: str, result: dict) -> str:
+    """A check and what it met; the check isn't named where it is the whole part."""
+    named = [result["name"]] if result["name"] != part.replace("_", " ") else []
+    return ": ".join([*named, result["message"]]) if result["message"] else result["name"]
+
+
 def next_steps(record: dict) -> list[tuple[str, str, str]]:
     """(grade_id, what was found, hint) of each part that lost points, in the notebook's order."""
     if record.get("failure"):
@@ -140,9 +146,7 @@ def next_steps(record: dict) -> list[tuple[str, str, str]]:
     steps = []
     for name, part in record.get("parts", {}).items():
         if part["points"] < part["max"]:
-            failed = [
-                result["message"] or result["name"] for result in part["results"] if not result["passed"]
-            ]
+            failed = [_what_failed(name, result) for result in part["results"] if not result["passed"]]
             found = " ".join(part["mistakes"]) or (failed[0] if failed else "")
             found = found if not found or found.endswith((".", "!", "?")) else f"{found}."
             steps.append((f"test_{name}", found, part.get("hint") or ""))

@@ -141,6 +141,8 @@ def _judge_part(part, session, cells, exam, course):
 def _choice(part, chosen, variant):
     """(what, passed, message) of a question with one right option."""
     question = part.replace("_", " ")
+    if isinstance(chosen, np.ndarray) and chosen.ndim == 0 and chosen.dtype.kind in "iu":
+        chosen = int(chosen)
     if type(chosen) is not int:
         return question, False, f"{part} has to be the number of an option, 1 to 4."
     return question, chosen == assignment.key(variant)[part], f"You chose {chosen}."

@@ -28,7 +28,7 @@ from lab.live import Explorer
 
 wrong = next(m for m in MUTANTS if (m.layer, m.name) == ("{mutant.layer}", "{mutant.name}"))
 Explorer(normalization="{mutant.layer}", layers={{wrong.layer: (wrong.forward, wrong.backward)}})"""
-CAPITAL = re.compile(r"^[a-z](?!\w*(?:x|gamma|beta)\b)")  # of a sentence; a name such as dx has none
+CAPITAL = re.compile(r"^[a-z](?!\w*(?:_|x\b|gamma\b|beta\b))")  # of a sentence; a name such as dx has none
 TITLES = {
     "batchnorm_forward": "batch norm, forward in training",
     "batchnorm_test_mode": "batch norm, running statistics and test mode",
@@ -56,11 +56,13 @@ def write(course: Course):
     if not records:
         raise ValueError("Nothing has been graded yet; grade first: lab course grade")
     scores = _scores(course)
+    failures = {record["student"] for record in records if record["failure"]}
+    gradable = [score for score in scores if score["student"] not in failures]
     facts = {
         "course": course.name, "today": date.today().isoformat(), "count": len(records),
         "failures": [record for record in records if record["failure"]],
         "most": sum(assignment.POINTS.values()),
-        "histogram": _histogram(scores), "items": _items(scores), "mistakes": _mistakes(records),
+        "histogram": _histogram(scores), "items": _items(gradable), "mistakes": _mistakes(records),
         "checks": _checks(records), "waiting": sum(score["waits"] for score in scores),
         "mean": statistics.fmean(totals) if (totals := [s["total"] for s in scores]) else None,
         "median": statistics.median(totals) if totals else None,
@@ -161,18 +163,17 @@ def _mistakes(records):
 
 
 def _checks(records):
-    """The checks that failed most: (part, check, count, share of those who were asked)."""
-    failed: Counter = Counter()
-    asked: Counter = Counter()
-    for record in records:
-        for part, found in record["parts"].items():
-            for result in found["results"]:
-                asked[part, result["name"]] += 1
-                failed[part, result["name"]] += not result["passed"]
+    """Where parts begin to go wrong: (part, its first check that failed, count, share of the submissions)."""
+    first = Counter(
+        (part, failed[0]["name"])
+        for record in records
+        if not record["failure"]
+        for part, found in record["parts"].items()
+        if (failed := [result for result in found["results"] if not result["passed"]])
+    )
     return [
-        (TITLES.get(part, part), name, count, count / asked[part, name])
-        for (part, name), count in failed.most_common(MOST_MISTAKES)
-        if count
+        (TITLES.get(part, part), name, count, count / len(records))
+        for (part, name), count in first.most_common(MOST_MISTAKES)
     ]
 
 

@@ -7,7 +7,6 @@ machines of a cluster need no common disk, and a sweep that was stopped goes on 
 
 import hashlib
 import json
-import logging
 import signal
 import sys
 from collections.abc import Generator, Mapping
@@ -22,6 +21,7 @@ from warnings import catch_warnings, filterwarnings
 from lab.data.catalogue import named
 from lab.nn import compiled
 from lab.nn.validation import require_number
+from lab.train.cluster import connected, finished
 from lab.train.config import Config
 from lab.train.loop import POPULATION_FIELDS, Training
 from lab.train.run import Run, train
@@ -30,8 +30,6 @@ from lab.train.run import Run, train
 # 3072-100x5-10: with more, parameters, gradients and moments leave the processor's cache.
 MOST_MEMBERS = 20
 MOST_PARAMETERS = 2_000_000  # of all members of a population together
-ANSWER_WITHIN = 10  # seconds in which a scheduler has to answer, and to have a worker
-LOOK_EVERY = 5  # seconds without a result after which it is asked again whether there are workers
 
 Trained = Generator[tuple[Config, Run], None, None]
 
@@ -225,45 +223,21 @@ def _on_cores(groups, most, workers) -> Trained:
 def _on_cluster(groups, most, scheduler) -> Trained:
     """The runs as they are finished, from the workers of a Dask cluster.
 
-    joblib's Dask backend waits for ever for a task whose workers died. So this asks the cluster itself.
     Raises RuntimeError for a cluster without workers, or whose workers die.
     """
     if not groups:
         return
-    try:
-        from distributed import CancelledError, Client, KilledWorker, wait
-        from distributed.comm import get_address_host_port
-    except ImportError:
-        raise RuntimeError(
-            'a scheduler needs the package distributed: pip install "normalization-lab[cluster]"'
-        ) from None
-    try:
-        get_address_host_port(scheduler)  # a client of what is no address ends badly
-        client = Client(scheduler, timeout=ANSWER_WITHIN, set_as_default=False)
-    except (OSError, ValueError, TypeError):
-        raise RuntimeError(f"no Dask scheduler answers at {scheduler!r}") from None
-    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # tracebacks of what is said below
-    with client, client.as_current():
+    with connected(scheduler) as client:
+        from distributed import KilledWorker
+
+        populations = _populations(groups, most, sum(client.nthreads().values()))
         try:
-            client.wait_for_workers(1, ANSWER_WITHIN)
-            populations = _populations(groups, most, sum(client.nthreads().values()))
-            pending = set(client.map(_train, populations, pure=False))
-            while pending:
-                try:
-                    done, pending = wait(pending, LOOK_EVERY, "FIRST_COMPLETED")
-                except TimeoutError:
-                    client.wait_for_workers(1, ANSWER_WITHIN)
-                    continue
-                for future in sorted(done, key=lambda future: future.status == "error"):  # these end it
-                    yield from future.result().items()
-        except TimeoutError:
-            raise RuntimeError(f"the cluster at {scheduler} has no worker, or none any more") from None
+            for _, future in finished(client, _train, populations):
+                yield from future.result().items()
         except KilledWorker:
             raise RuntimeError(
                 f"workers of the cluster at {scheduler} died, one after the other, in the same training"
             ) from None
-        except (OSError, CancelledError):
-            raise RuntimeError(f"the connection to the scheduler at {scheduler} broke off") from None
 
 
 def _populations(groups, most, workers) -> list[list[Config]]:

@@ -288,3 +288,22 @@ def test_nbgraders_own_button_grades_the_same(course):
     assert points(course, "anna")["test_batchnorm_forward"] == 10
     assert is_graded(course, "anna")
     assert batch.grade(course, **QUICK).done_before == 1
+
+
+def test_a_dask_cluster_grades_too(course):
+    """Its workers see the course folder; a scheduler that isn't there is said in a sentence."""
+    from distributed import LocalCluster
+
+    for student in ("anna", "bob", "carol"):
+        hand_in(course, student, submission(course))
+    with LocalCluster(
+        n_workers=2, threads_per_worker=2, host="127.0.0.1", dashboard_address=":0", silence_logs=50
+    ) as cluster:
+        summary = batch.grade(course, **QUICK, scheduler=cluster.scheduler_address)
+    assert sorted(summary.graded) == ["anna", "bob", "carol"]
+    assert summary.failed == {}
+    assert points(course, "carol")["test_batchnorm_backward"] == 14
+    hand_in(course, "dora", submission(course))
+    with pytest.raises(RuntimeError, match="no Dask scheduler answers at 'nowhere'"):
+        batch.grade(course, **QUICK, scheduler="nowhere")
+    assert not is_graded(course, "dora")

@@ -98,7 +98,7 @@ def test_next_steps_name_the_mistake_or_what_failed_first():
     }
     assert next_steps(record) == [
         ("test_b", "dx lacks the mean's path.", "Follow the mean."),
-        ("test_c", "received 1, expected 2.", ""),
+        ("test_c", "dx: received 1, expected 2.", ""),
         ("test_d", "dx.", ""),
     ]
     assert next_steps(record | {"failure": "no notebook"}) == []

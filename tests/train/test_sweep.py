@@ -14,6 +14,7 @@ import pandas as pd
 import psutil
 import pytest
 
+import lab.train.cluster
 from lab import Config, Run, train
 from lab.train import sweep
 
@@ -461,8 +462,8 @@ def test_an_error_on_a_worker_is_the_error_here(cluster, tmp_path, monkeypatch):
 
 
 def test_a_cluster_that_is_closed_ends_the_sweep_in_a_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "ANSWER_WITHIN", 1)
-    monkeypatch.setattr(module, "LOOK_EVERY", 0.2)
+    monkeypatch.setattr(lab.train.cluster, "ANSWER_WITHIN", 1)
+    monkeypatch.setattr(lab.train.cluster, "LOOK_EVERY", 0.2)
     with local_cluster(1) as cluster:
         thread = after_the_first_run(tmp_path, cluster.close)
         with pytest.raises(RuntimeError, match=r"(broke off|none any more); [1-5] of 6 runs"):
@@ -472,7 +473,7 @@ def test_a_cluster_that_is_closed_ends_the_sweep_in_a_sentence(tmp_path, monkeyp
 
 def test_a_cluster_without_workers_is_said_in_a_sentence(tmp_path, monkeypatch):
     with local_cluster(0) as cluster:
-        monkeypatch.setattr(module, "ANSWER_WITHIN", 1)
+        monkeypatch.setattr(lab.train.cluster, "ANSWER_WITHIN", 1)
         with pytest.raises(RuntimeError, match=r"the cluster at tcp://.* has no worker.*; 0 of 6 runs"):
             quietly(SCALES, SMALL, tmp_path, workers=None, scheduler=cluster.scheduler_address)
 
@@ -481,7 +482,7 @@ def test_a_cluster_without_workers_is_said_in_a_sentence(tmp_path, monkeypatch):
     "address", ["tcp://127.0.0.1:{port}", "127.0.0.1:{port}", "carrier-pigeon://x", "", 8786]
 )
 def test_a_scheduler_that_doesn_t_answer_is_said_in_a_sentence(address, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "ANSWER_WITHIN", 0.5)
+    monkeypatch.setattr(lab.train.cluster, "ANSWER_WITHIN", 0.5)
     with socket.socket() as taken:  # and nobody listens
         taken.bind(("127.0.0.1", 0))
         address = address.format(port=taken.getsockname()[1]) if isinstance(address, str) else address
