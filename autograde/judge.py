@@ -145,7 +145,8 @@ def _choice(part, chosen, variant):
         chosen = int(chosen)
     if type(chosen) is not int:
         return question, False, f"{part} has to be the number of an option, 1 to 4."
-    return question, chosen == assignment.key(variant)[part], f"You chose {chosen}."
+    right = chosen == assignment.key(variant)[part]
+    return question, right, f"Option {chosen} is {'right' if right else 'not the right one'}."
 
 
 def _counted(results):

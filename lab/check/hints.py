@@ -52,6 +52,7 @@ HINTS = {
     "batch statistics": _AXIS,
     "gamma transposed": "gamma and beta have one entry for each feature.",
     "gamma forgotten": _SCALE,
+    "no gamma and beta": _SCALE,
     "beta forgotten": _SCALE,
     "not centred": "Look at the numerator of x_hat.",
     "only centred": "Look at the denominator of x_hat.",

@@ -362,6 +362,12 @@ TABLE: list[tuple] = [
     ),
     (
         "batchnorm",
+        "no gamma and beta",
+        "gamma and beta are missing: the output is x_hat itself",
+        ("out = gamma * x_hat + beta\n        kept_var", "out = x_hat\n        kept_var"),
+    ),
+    (
+        "batchnorm",
         "beta forgotten",
         "beta is missing: right only for beta = 0",
         ("out = gamma * x_hat + beta\n        kept_var", "out = gamma * x_hat\n        kept_var"),
@@ -706,6 +712,12 @@ TABLE: list[tuple] = [
         "beta forgotten",
         "beta is missing: right only for beta = 0",
         ("gamma * x_hat + beta", "gamma * x_hat"),
+    ),
+    (
+        "layernorm",
+        "no gamma and beta",
+        "gamma and beta are missing: the output is x_hat itself",
+        ("gamma * x_hat + beta", "x_hat"),
     ),
     ("layernorm", "not centred", "the mean is not subtracted", ("x_hat = centred / std", "x_hat = x / std")),
     (
