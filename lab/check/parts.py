@@ -5,6 +5,7 @@ compared with the reference's gradients; where the forward pass is wrong but doe
 fit it are worth half.
 """
 
+import textwrap
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
@@ -32,6 +33,7 @@ from lab.nn.validation import require_choice
 
 NOT_TRIED = "not tried"
 GATED = "counts only when the values are right"
+WIDTH = 100  # characters of a line of a report
 MOST_MESSAGES = 3  # that a report spells out
 OWN_TOLERANCE = 1e-5  # central differences of a function that may have eps anywhere
 
@@ -184,7 +186,8 @@ class Verdict:
         if self.hint:
             lines.append(f"  hint: {self.hint}")
         remarks = dict.fromkeys(result.remark for result in self.results if result.remark)
-        return "\n".join(lines + [f"  remark: {remark}" for remark in remarks])
+        lines += [f"  remark: {remark}" for remark in remarks]
+        return "\n".join(_wrapped(line) for line in lines)
 
 
 def examine(part, functions, exam=None):
@@ -220,6 +223,14 @@ def examine(part, functions, exam=None):
 
 
 # --- inside -------------------------------------------------------------------------------------------
+
+
+def _wrapped(line):
+    """A line in lines that fit where nothing wraps them, such as a dialog; the further ones are indented."""
+    indent = " " * (len(line) - len(line.lstrip()))
+    return textwrap.fill(
+        line, WIDTH, subsequent_indent=f"{indent}    ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _check(layer, name):

@@ -1,6 +1,5 @@
 """One server for all, one browser for a module, and one notebook with a kernel of its own for a test."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -17,12 +16,7 @@ def pytest_addoption(parser):
 def server(tmp_path_factory):
     server = Server(tmp_path_factory.mktemp("jupyter"))
     try:
-        for _ in range(600):
-            if server.is_up():
-                break
-            time.sleep(0.1)
-        else:
-            raise AssertionError("JupyterLab didn't start within a minute")
+        server.wait_until_up()
         yield server
     finally:
         server.stop()

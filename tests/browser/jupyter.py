@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
@@ -55,13 +56,17 @@ SCREEN = {"width": 1280, "height": 720}  # of a projector
 
 
 class Server:
-    """JupyterLab on a copy of notebooks/, with settings, workspaces and runtime files in `folder`."""
+    """JupyterLab on a folder, with settings, workspaces and runtime files in `folder`.
 
-    def __init__(self, folder: Path):
-        self.notebooks, self.token = folder / "notebooks", secrets.token_hex(8)
-        self.notebooks.mkdir()
-        for path in (PROJECT / "notebooks").glob("*.ipynb"):
-            self._copy(path)
+    `notebooks` is what it shows, by default a copy of the lessons; `home` is where it is started.
+    """
+
+    def __init__(self, folder: Path, notebooks: Path | None = None, home: Path | None = None):
+        self.notebooks, self.token = notebooks or folder / "notebooks", secrets.token_hex(8)
+        if notebooks is None:
+            self.notebooks.mkdir()
+            for path in (PROJECT / "notebooks").glob("*.ipynb"):
+                self._copy(path)
         settings = folder / "settings"
         settings.mkdir()
         (settings / "overrides.json").write_text(json.dumps({NOTIFICATIONS: QUIET}))
@@ -88,7 +93,7 @@ class Server:
         ]
         self.log = (folder / "log").open("w+")
         self.process = subprocess.Popen(
-            command, env=os.environ | places, stdout=self.log, stderr=subprocess.STDOUT
+            command, env=os.environ | places, stdout=self.log, stderr=subprocess.STDOUT, cwd=home
         )
 
     def request(self, path, method="GET"):
@@ -104,6 +109,13 @@ class Server:
             return bool(self.request("status"))
         except (urllib.error.URLError, ConnectionError):
             return False
+
+    def wait_until_up(self):
+        for _ in range(600):
+            if self.is_up():
+                return
+            time.sleep(0.1)
+        raise AssertionError("JupyterLab didn't start within a minute")
 
     def end_kernels(self):
         for session in self.request("sessions"):
@@ -146,10 +158,10 @@ def chromium():
         browser.close()
 
 
-class Notebook:
-    """A notebook in JupyterLab. What goes wrong behind the screen gathers in `complaints`."""
+class Lab:
+    """A page with JupyterLab. What goes wrong behind the screen gathers in `complaints`."""
 
-    def __init__(self, page, server: Server, name: str, dark=False):
+    def __init__(self, page, server: Server):
         self.page, self.server = page, server
         self.page.set_default_timeout(60_000)
         self.complaints: list[str] = []
@@ -157,6 +169,42 @@ class Notebook:
         self.page.on("websocket", self._must_stay_here)
         self.page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
         self.page.on("console", self._must_be_quiet)
+
+    def open(self):
+        """Go there, and wait until JupyterLab has put itself in order."""
+        self.page.goto(f"{self.server.address}/lab?token={self.server.token}")
+        self.page.wait_for_function("() => window.jupyterapp?.restored.then(() => true)")
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
+
+    def _must_stay_here(self, request):
+        address = urlsplit(request.url)
+        if address.scheme in ("http", "https", "ws", "wss") and address.hostname != "127.0.0.1":
+            self.complaints.append(f"request that leaves the machine: {request.url}")
+
+    def _must_be_quiet(self, message):
+        if message.type == "error":
+            self.complaints.append(f"{message.text} ({message.location.get('url', '')})")
+
+    def command(self, name, arguments=None):
+        """Start a command of JupyterLab; some promise what never comes, so nobody waits for it."""
+        self.page.evaluate(
+            "([name, given]) => { void window.jupyterapp.commands.execute(name, given ?? {}) }",
+            [name, arguments],
+        )
+
+    def change_theme(self, name):
+        self.command("apputils:change-theme", {"theme": name})
+        self.page.wait_for_selector(f"body[data-jp-theme-name='{name}']", state="attached")
+
+    def close(self):
+        self.page.close()
+
+
+class Notebook(Lab):
+    """A notebook in JupyterLab."""
+
+    def __init__(self, page, server: Server, name: str, dark=False):
+        super().__init__(page, server)
         self.address = f"{server.address}/lab/tree/{name}?reset&token={server.token}"
         self.theme = "JupyterLab Dark" if dark else "JupyterLab Light"
         self._load()
@@ -176,24 +224,7 @@ class Notebook:
         )
         self.command("application:set-mode", {"mode": "single-document"})
         self.command("application:toggle-left-area")
-        self.command("apputils:change-theme", {"theme": self.theme})
-        self.page.wait_for_selector(f"body[data-jp-theme-name='{self.theme}']", state="attached")
-
-    def _must_stay_here(self, request):
-        address = urlsplit(request.url)
-        if address.scheme in ("http", "https", "ws", "wss") and address.hostname != "127.0.0.1":
-            self.complaints.append(f"request that leaves the machine: {request.url}")
-
-    def _must_be_quiet(self, message):
-        if message.type == "error":
-            self.complaints.append(f"{message.text} ({message.location.get('url', '')})")
-
-    def command(self, name, arguments=None):
-        """Start a command of JupyterLab; some promise what never comes, so nobody waits for it."""
-        self.page.evaluate(
-            "([name, given]) => { void window.jupyterapp.commands.execute(name, given ?? {}) }",
-            [name, arguments],
-        )
+        self.change_theme(self.theme)
 
     def wait_for_kernel(self):
         self.page.wait_for_function(
@@ -323,6 +354,3 @@ class Notebook:
         field = self.control(name).locator("input[type=text]")
         field.fill(text)
         field.press("Enter")
-
-    def close(self):
-        self.page.close()
