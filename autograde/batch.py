@@ -62,7 +62,10 @@ class Summary:
             lines.append(f"{len(self.failed)} could not be graded; the next `lab course grade` tries again:")
             lines += [f"  {student}: {reason}" for student, reason in sorted(self.failed.items())]
         if self.by_hand:
-            lines.append(f"{self.by_hand} need grading by hand: start JupyterLab in this folder, Formgrader.")
+            need = "needs" if self.by_hand == 1 else "need"
+            lines.append(
+                f"{self.by_hand} {need} grading by hand: start JupyterLab in this folder, Formgrader."
+            )
         if self.interrupted:
             lines.append("Interrupted: what is graded is kept, `lab course grade` goes on with the rest.")
         return "\n".join(lines)
