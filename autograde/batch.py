@@ -29,7 +29,7 @@ from tqdm import tqdm
 from traitlets.config.loader import PyFileConfigLoader
 
 from autograde.course import ASSIGNMENT, Course, build, is_current, write_whole
-from autograde.intake import is_graded, take_in_all
+from autograde.intake import is_graded, take_in_all, unmark
 from lab.train.cluster import connected, finished
 
 FEW = 20  # submissions, for which another process that writes feedback isn't worth its start
@@ -193,10 +193,15 @@ def grade(
         raise Failed(f"{reason} To grade without the jail, add --no-jail: student code runs as you then.")
     with _alone(course):
         taken = take_in_all(course)
+        if not taken:
+            raise Failed("Nothing was handed in yet; run: lab course collect")
         if missing := sorted(set(students or ()) - set(taken)):
             raise Failed(f"Nothing was handed in by {', '.join(missing)}.")
         chosen = sorted(students or taken)
-        waiting = [student for student in chosen if force or not is_graded(course, student)]
+        if force:
+            for student in chosen:
+                unmark(course, student)
+        waiting = [student for student in chosen if not is_graded(course, student)]
         summary = Summary(done_before=len(chosen) - len(waiting))
         course.note(
             "batch", words=f"{len(waiting)} to grade{'' if jail and course.jail else ', without the jail'}"
@@ -254,7 +259,8 @@ def _pooled(course, students, workers, jail) -> Iterator[tuple[str, str | None]]
     context = multiprocessing.get_context("spawn")  # a fork would share the parent's open gradebook
     pool = ProcessPoolExecutor(workers, context, _begin, (course, jail, True))
     try:
-        futures = {pool.submit(_grade, student): student for student in students}
+        with _uninterrupted():  # the processes that start here inherit it: Ctrl-C is the parent's business
+            futures = {pool.submit(_grade, student): student for student in students}
         for future in as_completed(futures):
             with contextlib.suppress(BrokenProcessPool):  # raised by all that weren't finished
                 yield futures[future], future.result()
@@ -286,6 +292,19 @@ def _grade_there(course: Course, jail: bool, student: str) -> str | None:
         if _nbgrader is None or _nbgrader.course != course:
             _begin(course, jail)
         return _grade(student)
+
+
+@contextlib.contextmanager
+def _uninterrupted():
+    """Ctrl-C waits, where signals can be set at all."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 _one_at_a_time = threading.Lock()

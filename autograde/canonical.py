@@ -57,6 +57,8 @@ def canonical(released, submitted) -> tuple[nbformat.NotebookNode, list[str]]:
         if index is not None:
             taken[name] = index
             cell.source = submitted.cells[index].source
+            if cell.cell_type == "markdown":  # an answer doesn't pass for the mark scheme beside it
+                cell.source = cell.source.replace("mark-scheme", "mark scheme")
     result.metadata["student_cells"] = _definitions(known, taken, submitted.cells)
     return result, notices
 
@@ -65,13 +67,14 @@ def _find(name, released_cell, released, cells, known) -> tuple[int | None, str 
     """Which of the student's cells is the answer, and a notice where that wasn't plain."""
     same = [i for i, cell in enumerate(cells) if _grade_id(cell) == name]
     free = [i for i, cell in enumerate(cells) if _grade_id(cell) not in known]
+    others = [i for i in range(len(cells)) if i not in same]  # another answer's cell may hold this one too
     defined = _defines(released_cell.source) if released_cell.cell_type == "code" else set()
     changed = [i for i in same if not _equal(cells[i].source, released_cell.source)]
     # A cell that was split in two carries its name twice; the part with the function is the answer.
     chosen = [i for i in changed if defined & _defines(cells[i].source)]
     written = [
         i
-        for i in free
+        for i in others
         if defined & _defines(cells[i].source) and not _equal(cells[i].source, released_cell.source)
     ]
     if written and not chosen:
@@ -102,6 +105,7 @@ def _find(name, released_cell, released, cells, known) -> tuple[int | None, str 
 def _definitions(known, taken, cells) -> list[dict]:
     """The code cells that the judge takes definitions from, in the student's order."""
     chosen = {index: name for name, index in taken.items()}
+    chosen |= {index: name for name, index in taken.items() if _grade_id(cells[index]) == name}
     locked = {
         name: cell.source
         for name, cell in known.items()

@@ -69,7 +69,9 @@ def collect(
             count = len(students)
     for line in said:
         typer.echo(line, err=True)
-    typer.echo(f"{count} submissions{'' if source is None else f' from {source}'}. Next: lab course grade")
+    where = "" if source is None else f" from {source}"
+    left_out = f", {len(said)} left out (see above)" if said and source is not None else ""
+    typer.echo(f"{count} submissions{where}{left_out}. Next: lab course grade")
 
 
 @app.command()

@@ -19,7 +19,7 @@ from nbgrader.utils import notebook_hash
 from traitlets import Unicode
 
 from autograde.course import ASSIGNMENT, Course, is_name
-from autograde.intake import MOST_BYTES, MOST_FILES, Refused, Taken, files, read_file, take_in
+from autograde.intake import COMPANIONS, MOST_BYTES, MOST_FILES, Refused, Taken, files, read_file, take_in
 
 SLACK = timedelta(minutes=2)  # between the time that nbgrader noted and that of the files
 MOST_ENTRIES = 10_000  # of a zip file
@@ -133,7 +133,8 @@ def _import_folder(course: Course, folder: Path) -> tuple[list[str], list[str]]:
         entries = inner  # the archive of one folder that holds them all
     students, left_out = [], []
     for entry in entries:
-        student = re.sub(r"\s+", "_", entry.stem if entry.suffix == ".ipynb" else entry.name)
+        name = entry.stem if entry.suffix == ".ipynb" else entry.name
+        student = re.sub(r"[\s'’,()\[\]]+", "_", name).strip("_")  # O'Brien, and a second download (1)
         if entry.is_symlink() or not (entry.is_dir() or entry.suffix == ".ipynb"):
             left_out.append(f"{entry.name!r} is neither a notebook nor a folder.")
         elif not is_name(student):
@@ -158,6 +159,8 @@ def _arrive(course: Course, student: str, entry: Path) -> None:
     sources = files(entry) if entry.is_dir() else [entry]
     for path in sources:
         name = path.relative_to(entry) if entry.is_dir() else Path(course.notebook)
+        if str(name) in COMPANIONS:  # here they are the student's word
+            continue
         target = arrived / name
         target.parent.mkdir(parents=True, exist_ok=True)
         try:

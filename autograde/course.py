@@ -129,7 +129,7 @@ class Course:
         return sorted(
             path.parent.name
             for path in (self.folder / step).glob(f"*/{ASSIGNMENT}")
-            if is_name(path.parent.name)
+            if is_name(path.parent.name) and not path.parent.is_symlink()  # what it points to isn't ours
         )
 
     def note(self, event: str, student: str = "-", words: str = "") -> None:
@@ -163,7 +163,7 @@ def init(folder, name: str | None = None, variant: Variant | None = None) -> Cou
             raise ValueError(f"{folder} is a course folder already; change course.toml in it.")
         if any(folder.iterdir()):
             raise ValueError(f"{folder} isn't empty; name a new folder.")
-        folder.chmod(0o750)
+        folder.chmod(0o700)  # solutions, secret, points
         settings = (variant or Variant()).to_dict()
         with open(folder / "secret", "x", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
             file.write(secrets.token_hex(32) + "\n")
@@ -187,7 +187,7 @@ def build(folder: Path, variant: Variant, name: str) -> None:
     source = folder / "source"
     (source / ASSIGNMENT).mkdir(parents=True, exist_ok=True)
     if not (source / "header.ipynb").exists():
-        words = f"*{name}.* Hand this notebook in under the name that it has."
+        words = f"*{name}*"
         cell = v4.new_markdown_cell(words)
         write_whole(source / "header.ipynb", json.dumps(v4.new_notebook(cells=[cell]), indent=1))
     assignment.build(variant, source / ASSIGNMENT)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import stat
 import subprocess
 import sys
@@ -27,7 +28,8 @@ def examine(folder) -> Iterator[tuple[str, str | None]]:
         yield "course folder", str(reason)
     else:
         yield "course folder", _permissions(course)
-        yield "release", _release(course)
+        is_released = (course.path("release") / course.notebook).exists()
+        yield "release" if is_released else "release: the next step is lab course release", _release(course)
         if course.exchange is None and not _default_exchange().is_dir():
             yield "exchange: there is none, so hand out release/ and collect with --from", None
         else:
@@ -47,8 +49,10 @@ def examine(folder) -> Iterator[tuple[str, str | None]]:
 
 def _permissions(course: Course) -> str | None:
     # Course.read has refused a secret that others can read.
-    if os.name == "posix" and stat.S_IMODE(course.folder.stat().st_mode) & stat.S_IWOTH:
-        return f"everybody can write into the folder; run: chmod o-w {course.folder}"
+    if os.name == "posix" and stat.S_IMODE(course.folder.stat().st_mode) & stat.S_IRWXO:
+        return (
+            f"everybody can get at solutions and points; run: chmod o-rwx {shlex.quote(str(course.folder))}"
+        )
     if not os.access(course.folder, os.W_OK):
         return f"you can't write into {course.folder}; work as the user who made it."
     gradebook = course.folder / "gradebook.db"
@@ -60,8 +64,6 @@ def _permissions(course: Course) -> str | None:
 def _release(course: Course) -> str | None:
     if not is_current(course):
         return "course.toml has another variant than the source assignment; run: lab course release"
-    if not (course.path("release") / course.notebook).exists():
-        return "nothing is released yet; run: lab course release"
     return None
 
 

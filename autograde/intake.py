@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import stat
+import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -94,7 +95,7 @@ def before_grading(assignment, student, notebooks) -> None:
     for path in map(Path, list(notebooks)):
         course = Course.read(path.parents[3])
         take_in(course, path.parents[1].name)
-        _mark(course, path.parents[1].name).unlink(missing_ok=True)
+        unmark(course, path.parents[1].name)
         notebooks[:] = [str(path.with_name(course.notebook))]
 
 
@@ -288,6 +289,11 @@ def _noted(course: Course, student: str) -> Path:
     return _originals(course, student) / "taken.json"
 
 
+def unmark(course: Course, student: str) -> None:
+    """Let a student's work count as not graded yet."""
+    _mark(course, student).unlink(missing_ok=True)
+
+
 def _mark(course: Course, student: str) -> Path:
     return course.record(student).with_suffix(".graded")
 
@@ -320,8 +326,9 @@ def _timestamp(folder: Path) -> str:
 
     try:
         when = parse_utc(read_file(folder / "timestamp.txt").decode("ascii").strip())
-        when.year  # noqa: B018  parse_utc gives None for an empty text
+        when = min(when, datetime.now(UTC).replace(tzinfo=None))  # nobody hands in tomorrow
     except (Refused, ValueError, OverflowError, AttributeError, TypeError):
         stamps = [path.lstat().st_mtime for path in (files(folder) if folder.is_dir() else [])]
-        when = datetime.fromtimestamp(max(stamps, default=folder.lstat().st_mtime), UTC).replace(tzinfo=None)
+        stamp = min(max(stamps, default=folder.lstat().st_mtime), time.time())
+        when = datetime.fromtimestamp(stamp, UTC).replace(tzinfo=None)
     return f"{when:%Y-%m-%d %H:%M:%S.%f} UTC"

@@ -69,12 +69,22 @@ def command(files):
         for path in root.glob(f"lib/python3*/{kind}")
         if any(path.is_relative_to(each) for each in shown)
     }
+    # What else lies in /usr isn't needed, and may be anybody's: nbgrader keeps its exchange there.
+    shared = {
+        path
+        for path in map(Path, ("/usr/share", "/usr/local/share", "/usr/src", "/usr/local/src", "/usr/games"))
+        if path.is_dir() and not path.is_symlink() and not prefix.is_relative_to(path)
+    }
     return [
         "bwrap",
         *("--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"),
         *("--uid", "65534", "--gid", "65534", "--hostname", "jail", "--setenv", "OPENBLAS_NUM_THREADS", "1"),
         *(word for path in shown for word in _shown(path)),
-        *(word for path in installed for word in ("--tmpfs", str(path), "--remount-ro", str(path))),
+        *(
+            word
+            for path in sorted(installed | shared)
+            for word in ("--tmpfs", str(path), "--remount-ro", str(path))
+        ),
         *("--dev-bind", "/dev/null", "/dev/null", "--ro-bind", "/dev/urandom", "/dev/urandom"),
         *(
             word

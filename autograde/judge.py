@@ -52,7 +52,7 @@ class Judge(NbGraderPreprocessor):
 def seed_of(course, student, name):
     """The seed of a student's hidden inputs, which nobody can guess without the course's secret."""
     text = f"{name}/{student}".encode()
-    return int.from_bytes(hmac.digest(course.secret, text, hashlib.sha256)[:4], "big")
+    return int.from_bytes(hmac.digest(course.secret, text, hashlib.sha256)[:7], "big")
 
 
 def judge(nb, course, student, name):
@@ -114,7 +114,7 @@ def save(record, folder):
 
 
 def _judge_part(part, session, cells, exam, course):
-    """({"share", "results", "mistakes", "hint"}, report) of one graded cell."""
+    """({"share", "results", "mistakes", "hint", "problems"}, report) of one graded cell."""
     answer = ANSWER_OF.get(part, part)
     own = [number for number, cell in enumerate(cells) if cell["grade_id"] == answer]
     problems: list = []
@@ -132,10 +132,13 @@ def _judge_part(part, session, cells, exam, course):
                 found, report = _counted([_choice(part, running.value(part), exam.variant)])
     except (Stopped, Raised) as reason:
         found, report = _counted([(part.replace("_", " "), False, str(reason))])
-    for _, line, text in problems:
-        place = f"line {line} of your answer" if line else "your answer"
-        report = f"{place[0].upper()}{place[1:]}: {text}\n{report}"
-    return {key: found[key] for key in ("share", "results", "mistakes", "hint")}, report
+    said = [
+        f"{f'Line {line} of your answer' if line else 'Your answer'}: {text}"
+        for _, line, text in problems
+        if found["share"] < 1
+    ]
+    kept = {key: found[key] for key in ("share", "results", "mistakes", "hint")}
+    return kept | {"problems": said}, "\n".join([*said, report])
 
 
 def _choice(part, chosen, variant):

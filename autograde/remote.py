@@ -23,7 +23,7 @@ FUNCTIONS = (
     *("layernorm_forward", "layernorm_backward", "FullyConnectedNet"),
 )
 START = 30.0  # seconds that a jail may take to come up on a machine that is busy
-ROOM = 64 << 20  # bytes that one answer's arrays may take
+ROOM = 4 << 20  # bytes that one answer's arrays may take; a bool takes eight times that in a comparison
 ENDED = {
     -signal.SIGKILL: "was stopped by the system: too much memory, perhaps",
     -signal.SIGSEGV: "crashed the interpreter: recursion without end, perhaps",
@@ -39,13 +39,13 @@ class Session:
     """The workers of one submission, started as needed.
 
     given: path of the assignment's own given.py. cells: sources of the student's code cells.
-    seconds_per_call: deadline of one call. seconds: of all of them. jailed: see `autograde.jail`.
+    seconds_per_call: deadline of one call. seconds: of all of them together. jailed: see `autograde.jail`.
     """
 
     def __init__(self, given, cells, *, seconds_per_call=10.0, seconds=60.0, jailed=True):
         self.files = WORKER | {"given.py": Path(given)}
         self.cells, self.jailed = cells, jailed
-        self.seconds_per_call, self.ends = seconds_per_call, time.monotonic() + seconds
+        self.seconds_per_call, self.left = seconds_per_call, seconds
         self.process = self.folder = None
 
     def __enter__(self):
@@ -62,10 +62,9 @@ class Session:
 
     def seconds_left(self):
         """Until the deadline of a call that begins now. Raises Stopped when the submission's time is over."""
-        left = self.ends - time.monotonic()
-        if left <= 0:
+        if self.left <= 0:
             raise Stopped("not tried: the time that one submission has is over")
-        return min(self.seconds_per_call, left)
+        return min(self.seconds_per_call, self.left)
 
     def kill(self):
         """End the jail and all that is in it."""
@@ -154,10 +153,9 @@ class Part:
 
     def __init__(self, session, whole):
         self.session, self.begun, self.has_ended = session, None, False
-        seconds = session.ends - time.monotonic()
-        self.begun, _, _ = session.exchange(
-            {"op": "begin", "seconds": max(seconds, 1)}, [], "The jail", max(min(START, seconds), 1)
-        )
+        begin = {"op": "begin", "seconds": max(session.left, 1)}
+        self.begun, _, _ = session.exchange(begin, [], "The jail", START)
+        self.process = session.process
         document, _ = self.ask(
             "Loading the cells", op="load", cells=session.cells, whole=list(whole), wanted=FUNCTIONS
         )
@@ -190,10 +188,18 @@ class Part:
     def ask(self, what, arrays=(), **document):
         """(answer, arrays) of a request. Raises Stopped, and Raised for what the student's code raised."""
         seconds = self.session.seconds_left()
-        _, answer, found = self.session.exchange(document, arrays, what, seconds, self.begun)
+        if self.session.process is not self.process:
+            raise Stopped("not tried: the process that it runs in has ended")
+        begun = time.monotonic()
+        try:
+            _, answer, found = self.session.exchange(document, arrays, what, seconds, self.begun)
+        finally:  # only what is waited for is the student's time, not what the judge does in between
+            self.session.left -= time.monotonic() - begun
         if "ended" in answer:
             self.has_ended = True
-            raise Stopped(f"{what} {ENDED.get(answer['ended'], 'ended the process that it runs in')}")
+            self.session.kill()  # if the word was forged, what follows it would spoil the next part
+            how = answer["ended"] if isinstance(answer["ended"], int) else None
+            raise Stopped(f"{what} {ENDED.get(how, 'ended the process that it runs in')}")
         if "raised" in answer:
             raise Raised(str(answer["raised"])[:500])
         return answer, found

@@ -12,7 +12,6 @@ from datetime import date
 import jinja2
 import nbformat
 from nbgrader.api import Gradebook
-from nbgrader.utils import is_solution
 
 from autograde import assignment
 from autograde.course import ASSIGNMENT, Course, write_whole
@@ -117,8 +116,8 @@ def _items(scores):
     rows = []
     for part, most in assignment.POINTS.items():
         got = [(score["parts"][part][0], score["total"]) for score in scores if part in score["parts"]]
-        if not got:
-            continue
+        if not got or (part in assignment.BY_HAND and len(got) < len(scores)):
+            continue  # not graded yet
         points, rest = [p for p, _ in got], [total - p for p, total in got]
         varies = len(set(points)) > 1 and len(set(rest)) > 1
         rows.append(
@@ -178,12 +177,14 @@ def _checks(records):
 
 
 def _sources(course):
-    """{student: the code of the answers} of the notebooks that were graded."""
+    """{student: the sources of the code cells that are the student's own}."""
+    released = nbformat.read(course.path("release") / course.notebook, as_version=4)
+    handed_out = {cell.source.strip() for cell in released.cells}
     sources = {}
-    for student in course.students("autograded"):
-        path = course.path("autograded", student) / course.notebook
+    for student in course.students("submitted"):
+        path = course.path("submitted", student) / course.notebook
         if path.exists():
             nb = nbformat.read(path, as_version=4)
-            cells = [cell.source for cell in nb.cells if cell.cell_type == "code" and is_solution(cell)]
-            sources[student] = "\n".join(cell for cell in cells if "NotImplementedError" not in cell)
+            cells = [cell.source for cell in nb.cells if cell.cell_type == "code"]
+            sources[student] = [cell for cell in cells if cell.strip() not in handed_out]
     return sources

@@ -14,6 +14,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
+from IPython.core.inputtransformer2 import TransformerManager
 
 from lab.nn import affine, batchnorm, layernorm, network, relu, softmax, standardize
 
@@ -33,15 +34,16 @@ class Pair(NamedTuple):
     shared: str
 
 
-def parts(source):
-    """{fingerprint: code} of the larger parts of some Python; {} for what isn't Python."""
-    try:
-        tree = ast.parse(source[:LARGEST])
-        found: dict[bytes, tuple[int, ast.AST]] = {}
-        for statement in tree.body:
-            _fingerprint(statement, found)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return {}
+def parts(cells):
+    """{fingerprint: code} of the larger parts of some cells; what isn't Python has none."""
+    found: dict[bytes, tuple[int, ast.AST]] = {}
+    for source in cells:
+        try:
+            tree = ast.parse(TransformerManager().transform_cell(source[:LARGEST]))  # without magics
+            for statement in tree.body:
+                _fingerprint(statement, found)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
     return {mark: node for mark, (size, node) in found.items() if size >= SMALLEST}
 
 
@@ -70,13 +72,11 @@ def _fingerprint(node, found):
 
 def reference():
     """The code of the lab's own layers, as one more submission."""
-    return "\n".join(
-        map(inspect.getsource, (affine, relu, softmax, standardize, batchnorm, layernorm, network))
-    )
+    return list(map(inspect.getsource, (affine, relu, softmax, standardize, batchnorm, layernorm, network)))
 
 
 def pairs(sources):
-    """The suspicious pairs among {student: code}, the lab's own layers included, the most alike first."""
+    """The suspicious pairs among {student: cells}, the lab's own layers included, the most alike first."""
     found = {name: parts(source) for name, source in (sources | {REFERENCE: reference()}).items()}
     found = {name: marks for name, marks in found.items() if marks}
     names = list(found)
@@ -101,6 +101,13 @@ def _size(node):
 
 
 def _code(node):
+    for each in ast.walk(node):
+        if (
+            isinstance(each, ast.FunctionDef | ast.ClassDef)
+            and ast.get_docstring(each)
+            and len(each.body) > 1
+        ):
+            each.body = each.body[1:]
     try:
         return ast.unparse(node)[:600]
     except (ValueError, RecursionError):

@@ -35,10 +35,11 @@ class Handle:
         return f"<{self.type}>"
 
 
-def pack(value, arrays, keep=None):
+def pack(value, arrays, keep=None, depth=MOST_DEPTH):
     """The value as JSON can hold it; its arrays are appended to `arrays`.
 
-    keep: function of an object without such a form that returns its number; without it, TypeError.
+    keep: function of an object without such a form, or nested deeper, that returns its number; without it,
+    TypeError.
     """
     if value is None or type(value) in (bool, str, float):
         return value
@@ -51,10 +52,12 @@ def pack(value, arrays, keep=None):
     if isinstance(value, np.ndarray | np.generic) and np.asarray(value).dtype.char in NUMBERS:
         arrays.append(np.asarray(value))
         return {"array": len(arrays) - 1, "writeable": bool(getattr(value, "flags", value).writeable)}
-    if isinstance(value, tuple | list):
-        return {type(value).__name__: [pack(each, arrays, keep) for each in value]}
-    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {"dict": {key: pack(each, arrays, keep) for key, each in value.items()}}
+    fits = keep is None or depth > 2  # two less than `unpack` allows: the value goes back in a tuple
+    if fits and isinstance(value, tuple | list):
+        kind = "tuple" if isinstance(value, tuple) else "list"  # named tuples, too
+        return {kind: [pack(each, arrays, keep, depth - 1) for each in value]}
+    if fits and isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {"dict": {key: pack(each, arrays, keep, depth - 1) for key, each in value.items()}}
     if keep is None:
         raise TypeError(f"{type(value).__name__} doesn't go through the pipe")
     return {"handle": keep(value), "type": type(value).__name__[:80]}
@@ -106,6 +109,8 @@ def read_frame(read, limit):
     text = read(_length(read, MOST_TEXT))
     try:
         document = json.loads(text)
+        if b"\\u" in text:  # a lone surrogate is valid JSON, and can't be written as UTF-8
+            document = json.loads(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"))
         count = document["arrays"]
     except (ValueError, TypeError, KeyError, RecursionError):
         raise Garbled("not the JSON document of a frame") from None

@@ -8,13 +8,20 @@ trusted by the judge: this code shares its process with the student's.
 Imports the standard library, NumPy and `wire`, which lies beside it in the jail.
 """
 
+import __future__
+
 import ast
 import builtins
 import ctypes
 import os
 import platform
+import re
+import signal
 import struct
 import sys
+import time
+import types
+import warnings
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # an isolated Python doesn't look here
 
@@ -24,6 +31,8 @@ import wire
 MEMORY = 2 << 30  # bytes of address space, of which NumPy and OpenBLAS map a good part
 FILES = 32
 MOST_LINES = 3  # of a message that a student's exception brings
+BRIEFLY = 0.5  # seconds for assignments of other cells that call the student's own code
+PATIENCE = 3.0  # seconds that the cells may take to load, and once more the answer's own statements
 
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}  # as seccomp calls them
 # System calls that start processes, reach others or widen rights: their numbers on the two architectures.
@@ -130,7 +139,8 @@ def serve(read, write, begin):
             return os._exit(0)
         out = []
         try:
-            answer = getattr(student, request["op"])(request, arrays, out)
+            with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):  # as in the notebook
+                answer = getattr(student, request["op"])(request, arrays, out)
         except BaseException as error:  # exit() and Ctrl-C of the student's included
             answer, out = {"raised": student.described(error)}, []
         try:
@@ -143,15 +153,20 @@ class Student:
     """The names that a student's cells define, and what they returned that stays here."""
 
     def __init__(self):
-        self.names = {"__name__": "__main__", "__builtins__": builtins, "get_ipython": lambda: Silent()}
+        module = types.ModuleType("__main__")  # pickle and dataclasses look there
+        self.names = module.__dict__
+        self.names |= {"__builtins__": builtins, "get_ipython": Silent, "display": lambda *a, **k: None}
+        self.worker, sys.modules["__main__"] = sys.modules["__main__"], module
         self.kept = {}
         self.cells = []
 
     def load(self, request, arrays, out):
-        """Run the cells: what is plain of all of them in order, then the rest of the `whole` one."""
-        self.cells, problems, rest = request["cells"], [], []
-        sys.modules["__main__"].__dict__.update(self.names)
-        self.names = sys.modules["__main__"].__dict__  # pickle and dataclasses look there
+        """Run the cells: what is plain of all of them in order, then the rest of the `whole` ones.
+
+        What later cells define is there, but those up to the answer are run again behind them: the check
+        under it sees no later cell's function of the same name.
+        """
+        self.cells, problems, plain, rest, runs = request["cells"], [], [], [], []
         imported = set()
         for number, source in enumerate(self.cells):
             try:
@@ -163,18 +178,38 @@ class Student:
                 continue
             for statement in statements:
                 imported |= names_imported(statement)
-                if is_plain(statement, imported):
-                    self._run(statement, number, problems)
+                if is_plain(statement, imported) or names_assigned(statement) & {*request["wanted"]}:
+                    plain.append((statement, number))
                 elif number in request["whole"]:
                     rest.append((statement, number))
+                elif names_assigned(statement):
+                    runs.append((statement, number))
+        again = [each for each in plain if each[1] <= max(request["whole"], default=-1)]
+        failed, ends = [], time.monotonic() + PATIENCE
+        for statement, number in plain:
+            self._run(statement, number, failed, ends)
+        late = {tuple(place) for *place, text in failed if text.startswith(Late.__name__)}
+        problems += [each for each in failed if each[0] not in request["whole"] or tuple(each[:2]) in late]
+        for statement, number in again:
+            if (number, statement.lineno) not in late:
+                self._run(statement, number, problems, ends)
+        ends = time.monotonic() + BRIEFLY
+        for statement, number in runs:  # a training run, or what makes a helper
+            if not names_assigned(statement) <= self.names.keys():
+                self._run(statement, number, [], ends)
+        ends = time.monotonic() + PATIENCE
         for statement, number in rest:
-            self._run(statement, number, problems)
+            self._run(statement, number, problems, ends)
         known = [name for name in request["wanted"] if callable(self.names.get(name))]
         return {"problems": problems[:50], "known": known}
 
-    def _run(self, statement, number, problems):
+    def _run(self, statement, number, problems, ends):
+        # Annotations stay texts: one that names what isn't here, such as torch.Tensor, costs nothing.
+        flags, name = __future__.annotations.compiler_flag, f"<cell {number}>"
         try:
-            exec(compile(ast.Module([statement], []), f"<cell {number}>", "exec"), self.names)
+            code = compile(ast.Module([statement], []), name, "exec", flags, dont_inherit=True)
+            with alarm(max(ends - time.monotonic(), 0.1)):
+                exec(code, self.names)
         except BaseException as error:  # guarded: one line that fails doesn't take the others with it
             problems.append([number, statement.lineno, self.described(error)])
 
@@ -213,7 +248,12 @@ class Student:
         """A variable by name."""
         if request["name"] not in self.names:
             return {"raised": f"{request['name']} has no value"}
-        return {"value": wire.pack(self.names[request["name"]], out, self.keep)}
+        value = self.names[request["name"]]
+        if isinstance(value, dict):  # of figures, which NumPy may have rounded
+            value = {
+                key: each.item() if isinstance(each, np.generic) else each for key, each in value.items()
+            }
+        return {"value": wire.pack(value, out, self.keep)}
 
     def keep(self, thing):
         self.kept[len(self.kept)] = thing
@@ -230,11 +270,34 @@ class Student:
         while trace is not None:
             name = trace.tb_frame.f_code.co_filename
             if name.startswith("<cell "):
-                lines = self.cells[int(name[6:-1])].splitlines()
+                lines = self.cells[int(name[6:-1])].split("\n")
                 line = lines[trace.tb_lineno - 1].strip() if trace.tb_lineno <= len(lines) else ""
                 place = f" (in `{line[:120]}`)"
             trace = trace.tb_next
         return f"{type(error).__name__}{': ' if text else ''}{text}{place}"
+
+
+class Late(BaseException):
+    """A statement took too long while the cells were loaded."""
+
+
+class alarm:
+    """Raises Late in what it surrounds when the seconds are over, and again where that is caught."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    def __enter__(self):
+        if hasattr(signal, "setitimer"):
+            signal.signal(signal.SIGALRM, self.ring)
+            signal.setitimer(signal.ITIMER_REAL, self.seconds, 0.5)
+
+    def __exit__(self, *_):
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def ring(self, *_):
+        raise Late("it took too long, and was stopped; long runs belong in cells of their own")
 
 
 class Silent:
@@ -246,22 +309,34 @@ class Silent:
 
 def parsed(source):
     """The statements of a cell; lines that only IPython understands are taken out."""
-    lines = source.splitlines()
+    lines = re.split("\r\n?|\n", source)  # not splitlines(): a comment may hold a U+2028
     first = next((i for i, line in enumerate(lines) if line.strip()), 0)
     if lines and lines[first].startswith("%%"):
         if lines[first].split()[0] not in ("%%time", "%%timeit", "%%capture", "%%prun"):
             return []  # another language
         lines[first] = ""
-    try:
-        return ast.parse("\n".join(lines)).body
-    except SyntaxError:
-        plain = [
-            line[: len(line) - len(line.lstrip())] + "pass" if line.lstrip()[:1] in ("%", "!", "?") else line
-            for line in lines
-        ]
-        if plain == lines:
-            raise
-        return ast.parse("\n".join(plain)).body
+    while True:
+        try:
+            tree = ast.parse("\n".join(lines))
+        except SyntaxError as error:
+            place = (error.lineno or 0) - 1
+            magic = MAGIC.match(lines[place]) if 0 <= place < len(lines) else None
+            if magic is None:
+                raise
+            lines[place] = f"{magic['indent']}{magic['name'] or ''}{'None' if magic['name'] else 'pass'}"
+            continue
+        return [each for statement in tree.body for each in single(statement)]
+
+
+# A line of IPython's: %magic, !command, ?help, help?, name = %magic, name = !command
+MAGIC = re.compile(r"(?P<indent>\s*)(?:[%!?].*|[\w.]+\?\??\s*$|(?P<name>[\w, ]+=\s*)[%!].*)")
+
+
+def single(statement):
+    """`import a, b` as two statements: that a isn't here doesn't take b with it."""
+    if not isinstance(statement, ast.Import):
+        return [statement]
+    return [ast.copy_location(ast.Import([alias]), statement) for alias in statement.names]
 
 
 def names_imported(statement):
@@ -269,6 +344,13 @@ def names_imported(statement):
     if isinstance(statement, ast.Import | ast.ImportFrom):
         return {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
     return set()
+
+
+def names_assigned(statement):
+    """The names that an assignment binds."""
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    nodes = [node for target in targets for node in ast.walk(target)]
+    return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
 
 def is_plain(statement, imported):
@@ -283,7 +365,7 @@ def is_plain(statement, imported):
             parts += [each for handler in statement.handlers for each in handler.body] + statement.finalbody
         return all(isinstance(part, ast.Pass) or is_plain(part, imported) for part in parts)
     if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
-        calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call)]
+        calls = [node for node in executed(statement) if isinstance(node, ast.Call)]
         return all(root_of(call.func) in imported or hasattr(builtins, root_of(call.func)) for call in calls)
     return isinstance(
         statement,
@@ -291,10 +373,20 @@ def is_plain(statement, imported):
     )
 
 
+def executed(node):
+    """The nodes of a statement, without the bodies of lambdas, which it only defines."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(node, ast.Lambda) and child is node.body):
+            yield from executed(child)
+
+
 def root_of(expression):
-    """The name that a chain of attributes begins with; "" for anything else."""
-    while isinstance(expression, ast.Attribute):
-        expression = expression.value
+    """The name that a chain of attributes and calls begins with, a constant's type; "" for anything else."""
+    while isinstance(expression, ast.Attribute | ast.Call):
+        expression = expression.value if isinstance(expression, ast.Attribute) else expression.func
+    if isinstance(expression, ast.Constant):
+        return type(expression.value).__name__
     return expression.id if isinstance(expression, ast.Name) else ""
 
 

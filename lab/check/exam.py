@@ -28,8 +28,8 @@ class Exam:
 
     @classmethod
     def draw(cls, seed, variant=None):
-        """An exam whose sizes too come from the seed, never square."""
+        """An exam whose sizes come from the seed, too: D is neither N nor next to it (N - 1 is a divisor)."""
         rng = np.random.default_rng([seed, 1])
         rows = int(rng.integers(6, 13))
-        features = int(rng.choice([size for size in range(3, 10) if size != rows]))
+        features = int(rng.choice([size for size in range(3, 10) if abs(size - rows) > 1]))
         return cls(seed, rows, features, variant or Variant())

@@ -202,6 +202,8 @@ def examine(part, functions, exam=None):
     exam = exam or Exam()
     implementation = _implementation(layer, names, functions)
     answers: dict[str, Answer] = {}
+    # Asked first: a forward pass that goes wrong once it has been judged gets no credit for that.
+    is_astray = len(names) == 2 and of_forward(implementation, exam) is not None
     stopped = None
     for name in dict.fromkeys(row.check for row in rows):
         if stopped is not None:
@@ -218,7 +220,7 @@ def examine(part, functions, exam=None):
         found = network_mistakes(answers, functions, exam)
         return Verdict(part, results, *(found if found[0] else of_error(answers)))
     with np.errstate(all="ignore"):
-        results = _best(verdict, implementation, exam) if len(names) == 2 else results
+        results = _best(verdict, implementation, exam) if is_astray else results
         return Verdict(part, results, *diagnose(answers, implementation, exam))
 
 
@@ -299,8 +301,6 @@ def _said(row, answers):
 
 def _best(verdict, implementation, exam):
     """The results, or those against the student's own forward pass where they are worth more."""
-    if of_forward(implementation, exam) is None:
-        return verdict.results
     total = sum(result.weight for result in verdict.results)
     own = ask(Check((), _own_gradients), implementation, exam)
     wrong = {seen.what for seen in own.seen if seen.message is not None}

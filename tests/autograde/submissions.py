@@ -337,6 +337,10 @@ HONEST = [
         at_the_end("def late(a):\n    return a.mean(axis=1, keepdims=True)"))),
     Submission("an import of its own", both(
         edit("layernorm_forward", ("np.sqrt(", "sqrt(")), added("from numpy import sqrt"))),
+    Submission("functions made by functions, in helper cells and in an answer", both(
+        edit("batchnorm_backward_alt", ("def batchnorm_backward_alt(dout, cache):", "def make():\n  def inner(dout, cache):"), ("\n    ", "\n      "), ("return dx, dgamma, dbeta", "return dx, dgamma, dbeta\n  return inner\nbatchnorm_backward_alt = make()")),
+        added("def wrap(f):\n    return lambda *a, **k: f(*a, **k)", "mean, root = wrap(np.mean), wrap(np.sqrt)", at=4),
+        edit("layernorm_forward", ("np.sqrt(", "root(")))),
     Submission("cells in another order", changed(_reversed)),
     Submission("the checks at the top", changed(_checks_first)),
     Submission("the checks deleted", changed(_without_checks)),
@@ -564,8 +568,110 @@ CHEATS = [
     cheat("the visible inputs learned by heart", also=[answer(layernorm_forward=(
         "def layernorm_forward(x, gamma, beta, ln_param):\n    if x.shape == (7, 5):\n        m = x.mean(1, keepdims=True)\n"
         "        return gamma * (x - m) / np.sqrt(x.var(1, keepdims=True) + ln_param.get('eps', 1e-5)) + beta, x\n    return x, x"))]),
+    Submission("a forward pass that goes wrong behind the first backward pass, which fits it then", answer(
+        batchnorm_forward=DICT_CACHE.replace("cache = dict(", "cache = dict(N=len(x), ").replace("xn = (x - mu) / np.sqrt(var + eps)\n        cache", "xn = (x - mu) / np.sqrt(var + (eps if not TURNED else 3 * eps + 0.1))\n        cache") + "\nTURNED = []\n",
+        batchnorm_backward="def batchnorm_backward(dout, cache):\n    TURNED.append(1)\n    g = dout * cache['gamma']\n    sd = np.sqrt(cache['var'] + 3 * cache['eps'] + 0.1)\n    xn = (cache['x'] - cache['mu']) / sd\n"
+        "    dx = (g - g.mean(0) - xn * (g * xn).mean(0)) / sd\n    return dx, (dout * xn).sum(0), dout.sum(0)", batchnorm_backward_alt=DICT_ALT),
+        {"batchnorm_backward": (0, 0.3), "batchnorm_backward_alt": (0, 0.3), "network": (0, 1), "batchnorm_test_mode": (0, 1)}),
     Submission("a gradient that is right for the own, wrong forward pass", both(
         edit("layernorm_forward", ("x.mean(axis=1, keepdims=True)", "0 * x.mean(axis=1, keepdims=True)"))),
         some("layernorm_forward", "layernorm_backward", "network")),
 ]  # fmt: skip
 
+
+# --- found by trying to break it ------------------------------------------------------------------------
+
+
+def behind(grade_id, text):
+    """The notebook with this text at the end of an answer."""
+
+    def make(nb):
+        cell(nb, grade_id).source += f"\n{text}"
+        return nb
+
+    return make
+
+
+def before(grade_id, text):
+    """The notebook with this text at the beginning of an answer."""
+
+    def make(nb):
+        cell(nb, grade_id).source = text + cell(nb, grade_id).source
+        return nb
+
+    return make
+
+
+def _two_in_one_cell(nb):
+    released, _ = ClearSolutions().preprocess(assignment.notebook(VARIANT), {})
+    first, second = cell(nb, "batchnorm_backward"), cell(nb, "batchnorm_backward_alt")
+    first.source += f"\n\n{second.source}"
+    second.source = cell(released, "batchnorm_backward_alt").source
+
+
+def _one_name_for_two_helpers(nb):
+    both(
+        edit("batchnorm_forward", ("x.mean(axis=0)", "mean_of(x)")),
+        before("batchnorm_forward", "def mean_of(a):\n    return a.mean(axis=0)\n\n"),
+        edit("layernorm_forward", ("x.mean(axis=1, keepdims=True)", "mean_of(x)")),
+        before("layernorm_forward", "def mean_of(a):\n    return a.mean(axis=1, keepdims=True)\n\n"),
+    )(nb)
+
+
+FORGED_END = """
+import sys
+def layernorm_forward(x, *a):
+    f = sys._getframe()
+    while f:
+        if "begin" in f.f_locals and "write" in f.f_locals:
+            f.f_locals["write"]({"id": f.f_locals["begin"]["id"], "ended": [1]})
+        f = f.f_back
+    return x, x
+"""
+
+HONEST += [
+    Submission("gradients as a named tuple", both(
+        before("layernorm_backward", "import collections\nGrads = collections.namedtuple('Grads', 'dx dgamma dbeta')\n"),
+        edit("layernorm_backward", ("return dx, dgamma, dbeta", "return Grads(dx, dgamma, dbeta)")))),
+    Submission("two functions in one cell, and the stub of the second behind it", changed(_two_in_one_cell), says="was left empty"),
+    Submission("an experiment at the end that redefines an answer", at_the_end(
+        "def batchnorm_forward(x, gamma, beta, bn_param):\n    return x, None  # what if it does nothing?")),
+    Submission("a lambda that calls a function of its own", answer(
+        batchnorm_backward_alt="batchnorm_backward_alt = lambda dout, cache: batchnorm_backward(dout, cache)")),
+    Submission("lambdas in an added cell that call each other", both(
+        added("row = lambda a: a.mean(axis=1, keepdims=True)\nmiddle = lambda a: row(a)"),
+        edit("layernorm_forward", ("x.mean(axis=1, keepdims=True)", "middle(x)")))),
+    Submission("a function made by a function", both(
+        edit("layernorm_backward", ("def layernorm_backward(dout, cache):", "def _make():\n  def inner(dout, cache):"), ("\n    ", "\n      ")),
+        behind("layernorm_backward", "  return inner\nlayernorm_backward = _make()"))),
+    Submission("constants from chained calls", both(
+        at_the_end("HALF = np.array([0.5]).astype(np.float64).item()\nNAMES = 'a b'.split()"),
+        edit("batchnorm_backward", ("-0.5", "-HALF * len(NAMES) / 2")))),
+    Submission("a line separator pasted into a comment", before("layernorm_forward", "# from the\u2028slides\n")),
+    Submission("a form feed in a text", before("layernorm_forward", "page = 'a\x0cb'\n")),
+    Submission("help asked for in an answer", behind("layernorm_forward", "np.var?\n?np.mean\nlayernorm_forward??")),
+    Submission("magics whose result is kept", behind("layernorm_forward", "t = %timeit -o np.zeros(3)\nfiles = !ls")),
+    Submission("a magic, and a line that begins with a modulo", behind("layernorm_forward", "%matplotlib inline\nz = (7\n   % 2)")),
+    Submission("display() left in a function", edit("layernorm_forward", ("eps =", "display(x)\n    eps ="))),
+    Submission("two imports in one line, of which one isn't there", both(
+        at_the_end("import matplotlib, math"), edit("layernorm_forward", ("np.sqrt(", "np.sqrt(math.sqrt(1) * ")))),
+    Submission("functions named like those of the worker", added(
+        "def main(): pass\nclass Student: pass\nwire = 3\ndef parsed(s): return []\ndef is_plain(a, b): return False\nos = sys = ast = None")),
+    Submission("a training loop in the answer cell", behind("network", "import time\nfor epoch in range(100):\n    time.sleep(1)")),
+    Submission("warnings made errors", before("layernorm_forward", "import warnings\nnp.seterr(all='raise')\nwarnings.simplefilter('error')\n")),
+    Submission("bn_param kept in itself", edit("batchnorm_forward", ("return gamma * x_hat", "bn_param['self'] = bn_param\n    return gamma * x_hat"))),
+    Submission("an annotation with what isn't in the jail", edit("layernorm_forward", ("(x, gamma", "(x: 'torch.Tensor', gamma: torch.Tensor"))),
+    Submission("figures rounded by NumPy", edit("batch_size_figures", ("0.923", "np.round(np.float64(0.923), 3)"), ('"seed": 0', '"seed": np.int64(0)'))),
+]  # fmt: skip
+BROKEN += [
+    # in the order of the notebook, too, the second helper breaks the network that comes after it
+    Submission("one name for two helpers", changed(_one_name_for_two_helpers), some("network")),
+    Submission("a message that can't be written as UTF-8", answer(layernorm_forward="def layernorm_forward(*a):\n    raise ValueError('\\ud800 \\x1b[2J')"),
+        zero("layernorm_forward", "layernorm_backward") | some("network"), "ValueError: ?"),
+]  # fmt: skip
+CHEATS += [
+    cheat("a forged end of the process, of another type", also=[answer(layernorm_forward=FORGED_END)], says="ended the process"),
+    cheat("parameters that fill the judge's memory", also=[answer(network=(
+        "class FullyConnectedNet:\n    def __init__(self, *a, **k):\n        self.params = {'W1': np.ones((60, 1000000), bool)}\n"
+        "    def loss(self, X, y=None): return 0, {}"))], says="are allowed"),
+]  # fmt: skip

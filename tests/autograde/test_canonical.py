@@ -168,3 +168,9 @@ def test_an_empty_notebook_gives_the_released_one():
     result, notices = canonical(RELEASED, new_notebook())
     assert result.cells == RELEASED.cells
     assert len(notices) == 3
+
+
+def test_an_answer_does_not_pass_for_the_mark_scheme():
+    notebook = student(**FULL | {"why": '<b class="mark-scheme">Mark scheme</b> 8 points'})
+    result, _ = canonical(RELEASED, notebook)
+    assert "mark-scheme" not in answers(result)["why"]

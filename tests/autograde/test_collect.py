@@ -185,17 +185,21 @@ def test_a_folder_is_imported(course, exchange, tmp_path):
     source = tmp_path / "in"
     (source / "anna").mkdir(parents=True)
     (source / "anna" / "my.ipynb").write_text(text)
+    (source / "anna" / "timestamp.txt").write_text("2001-01-01 00:00:00 UTC")
     (source / "bob.ipynb").write_text(text)
     (source / "Doe Jane_17").mkdir()
     (source / "Doe Jane_17" / "normalization.ipynb").write_text(text)
     (source / "notes.txt").touch()
     (source / "=cmd.ipynb").write_text(text)
+    (source / "Finn O'Brien (1).ipynb").write_text(text)
     (source / "link").symlink_to(source / "anna")
     students, left_out = import_from(course, source)
-    assert sorted(students) == ["Doe_Jane_17", "anna", "bob"] == course.students()
+    assert sorted(students) == ["Doe_Jane_17", "Finn_O_Brien_1", "anna", "bob"] == course.students()
     assert len(left_out) == 3
     assert all(Taken.of(course, student).refused is None for student in students)
     assert (source / "anna" / "my.ipynb").exists(), "what is imported stays where it was"
+    claimed = (course.path("submitted", "anna") / "timestamp.txt").read_text()
+    assert not claimed.startswith("2001"), "in an imported folder it is the student's word"
 
 
 def test_a_newer_import_takes_the_place_and_the_older_is_kept(course, tmp_path):

@@ -293,3 +293,16 @@ def test_the_files_of_a_submission_are_counted_out(tmp_path):
     assert len(files(tmp_path)) == 200
     assert "seen.ipynb" in [path.name for path in files(tmp_path / "1")]
     assert "hidden.ipynb" not in [path.name for path in files(tmp_path)]
+
+
+@posix
+def test_a_link_in_the_place_of_a_students_folder_is_left_alone(course, tmp_path):
+    """What it points to isn't the course's: nothing there is moved or written."""
+    elsewhere = tmp_path / "elsewhere" / "normalization"
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "normalization.ipynb").write_text(TEXT)
+    (course.folder / "submitted").mkdir(exist_ok=True)
+    (course.folder / "submitted" / "zoe").symlink_to(elsewhere.parent)
+    assert "zoe" not in take_in_all(course)
+    assert [path.name for path in elsewhere.iterdir()] == ["normalization.ipynb"]
+    assert (elsewhere / "normalization.ipynb").read_text() == TEXT

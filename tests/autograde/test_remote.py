@@ -1,5 +1,7 @@
 """A student's functions through the pipe: called like any others, loaded as a notebook would leave them."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -91,6 +93,7 @@ def test_a_network(loaded):
         (["from lab import layernorm_forward", FORWARD.format("9")], 9),
         (["import warnings; warnings.warn('careful')", FORWARD.format("3")], 3),
         (["exit()", FORWARD.format("4")], 4),
+        (["def make(n):\n    return lambda: n", "f, g = make(1), make(6)", FORWARD.format("g()")], 6),
     ],
 )
 def test_what_the_cells_leave(loaded, cells, value):
@@ -105,6 +108,12 @@ def test_only_definitions_of_other_cells_are_run(loaded):
     assert values(part)[0] == 1
     with pytest.raises(Stopped, match="Loading the cells didn't come to an end"):
         loaded(endless, FORWARD.format("1"), whole=[0], seconds_per_call=0.5)
+
+
+def test_what_a_later_cell_sets_stays(loaded):
+    """Assignments that call own code come last, so they only fill in what nothing else defines."""
+    part = loaded("def make():\n    return 1", "n = make()", "n = 2", FORWARD.format("n"), whole=[3])
+    assert values(part)[0] == 2
 
 
 def test_problems_name_the_cell_and_the_line(loaded):
@@ -157,3 +166,17 @@ def test_a_flood_is_cut_off(loaded):
     part = loaded("import numpy as np\ndef layernorm_forward():\n    return np.zeros(10**7 + 1), None")
     with pytest.raises(Stopped, match="bytes where"):
         part.functions["layernorm_forward"]()
+
+
+def test_what_the_judge_does_in_between_is_not_the_students_time(loaded):
+    part = loaded(FORWARD.format("1"), seconds=1.5)
+    time.sleep(2)
+    assert values(part)[0] == 1
+
+
+def test_a_part_whose_process_has_gone_is_not_tried_again(loaded):
+    part = loaded("import os\ndef layernorm_forward():\n    os._exit(1)")
+    with pytest.raises(Stopped, match="ended the process"):
+        values(part)
+    with pytest.raises(Stopped, match="not tried"):
+        values(part)

@@ -53,17 +53,21 @@ def disguised(source):
     return ast.unparse(ast.fix_missing_locations(tree))
 
 
+def found_among(sources):
+    return pairs({student: [source] for student, source in sources.items()})
+
+
 def named(found):
     return {frozenset((pair.first, pair.second)) for pair in found}
 
 
 def test_independent_work_is_not_suspected():
-    assert named(pairs(INDEPENDENT)) - {frozenset(("cleo", "dan"))} == set()
+    assert named(found_among(INDEPENDENT)) - {frozenset(("cleo", "dan"))} == set()
 
 
 @pytest.mark.parametrize("student", INDEPENDENT)
 def test_a_disguised_copy_is_found(student):
-    found = pairs(INDEPENDENT | {"zoe": disguised(INDEPENDENT[student])})
+    found = found_among(INDEPENDENT | {"zoe": disguised(INDEPENDENT[student])})
     assert frozenset((student, "zoe")) in named(found)
     pair = next(each for each in found if {each.first, each.second} == {student, "zoe"})
     assert pair.similarity > 0.9
@@ -76,16 +80,23 @@ def test_a_copy_of_the_lab_is_found():
         layernorm.layernorm_forward, layernorm.layernorm_backward, standardize.standardize,
     )  # fmt: skip
     copy = disguised("\n".join(map(inspect.getsource, functions)))
-    assert frozenset(("zoe", REFERENCE)) in named(pairs(INDEPENDENT | {"zoe": copy}))
+    assert frozenset(("zoe", REFERENCE)) in named(found_among(INDEPENDENT | {"zoe": copy}))
 
 
 @pytest.mark.parametrize(
     "source", ["def f(:", "", "\0", "x = " + "(" * 5000, "x = " + "-" * 100_000 + "1", "x = 1"]
 )
 def test_what_is_no_program_has_no_parts(source):
-    assert parts(source) == {}
+    assert parts([source]) == {}
 
 
 def test_a_class_of_stubs_is_not_a_ring():
     stub = "def batchnorm_forward(x, gamma, beta, bn_param):\n    '''Text.'''\n    raise NotImplementedError"
-    assert pairs(dict.fromkeys("abcdefgh", stub)) == []
+    assert found_among(dict.fromkeys("abcdefgh", stub)) == []
+
+
+def test_a_broken_cell_or_a_magic_hides_nothing():
+    copy = [disguised(INDEPENDENT["ada"])]
+    for spoiler in ("def broken(:", "%matplotlib inline\n!ls", "x = (" * 3):
+        found = pairs({"ada": ["%load_ext x\n" + INDEPENDENT["ada"]], "zoe": [spoiler, *copy]})
+        assert frozenset(("ada", "zoe")) in named(found), spoiler

@@ -19,6 +19,18 @@ SAME = {
     "dx: diagonal only": "dx lacks the sums over the batch",
     "output in the input's memory": "x is changed in place",
 }
+SMALL = Exam(1, 8, 3)  # where a square exam would have fewer rows than an exam may have
+
+
+@pytest.mark.parametrize(
+    "one", zoo("layernorm", Variant()) + zoo("batchnorm", Variant()), ids=lambda each: each.name
+)
+def test_three_features_are_enough(one):
+    """Whatever is wrong, the judge comes to an end."""
+    functions = {f"{one.layer}_forward": one.forward, f"{one.layer}_backward": one.backward}
+    assert any(not examine(part, functions, SMALL).passed for part in PARTS_OF[one.layer])
+
+
 CASES = [
     pytest.param(variant, one, id=f"{variant.eps:g} {one.layer} {one.sentence}")
     for variant in (Variant(), OTHER)
