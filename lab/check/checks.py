@@ -10,9 +10,12 @@ The functions may live in another process. All they meet is arrays, numbers, tex
 cache is only handed back.
 """
 
+import linecache
+import traceback
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +31,7 @@ from lab.nn import (
     layernorm_forward,
 )
 
+LAB = str(Path(__file__).parents[2])
 TOLERANCE = 1e-8  # right float64 answers agree to 1e-9
 FLOAT32_TOLERANCE = 3e-5  # right float32 answers agree to 3e-6
 FAR_TOLERANCE = 3e-3  # at offset 1e4, where float32 has three digits left for the deviations
@@ -221,8 +225,18 @@ def in_words(error):
     if is_unwritten(error):
         return "not written yet"
     if type(error).__module__ == "builtins" and type(error) is not Exception:
-        return f"{type(error).__name__}: {error}"
+        return f"{type(error).__name__}: {error}{_place(error)}"
     return str(error) or type(error).__name__
+
+
+def _place(error):
+    """The last line outside of the lab and of packages that an exception came through, in brackets."""
+    line = ""
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        file = frame.f_code.co_filename
+        if not file.startswith(LAB) and "site-packages" not in file:
+            line = linecache.getline(file, number).strip() or line
+    return f" (in `{line[:120]}`)" if line else ""
 
 
 # --- forward ------------------------------------------------------------------------------------------

@@ -187,7 +187,7 @@ class Verdict:
             lines.append(f"  hint: {self.hint}")
         remarks = dict.fromkeys(result.remark for result in self.results if result.remark)
         lines += [f"  remark: {remark}" for remark in remarks]
-        return "\n".join(_wrapped(line) for line in lines)
+        return "\n".join(wrapped(line) for line in lines)
 
 
 def examine(part, functions, exam=None):
@@ -227,7 +227,7 @@ def examine(part, functions, exam=None):
 # --- inside -------------------------------------------------------------------------------------------
 
 
-def _wrapped(line):
+def wrapped(line):
     """A line in lines that fit where nothing wraps them, such as a dialog; the further ones are indented."""
     indent = " " * (len(line) - len(line.lstrip()))
     return textwrap.fill(

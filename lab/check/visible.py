@@ -7,7 +7,7 @@ import numpy as np
 
 from lab.check.exam import Exam
 from lab.check.figures import FIGURES
-from lab.check.parts import PARTS, Verdict, examine
+from lab.check.parts import PARTS, Verdict, examine, wrapped
 from lab.check.staged import first_wrong_step
 from lab.check.variant import Variant
 
@@ -81,7 +81,7 @@ def _stage(verdict: Verdict, layer, functions, exam):
         except Exception:  # the verdict has said what
             return
         if sentence:
-            yield f"  step by step: {sentence}"
+            yield wrapped(f"  step by step: {sentence}")
 
 
 def _choice(part, value):

@@ -121,3 +121,14 @@ def test_figures_are_checked_for_their_form(part, capsys):
     assert "seed must be a whole number from 0 to 9, not 10" in failed(part, figures | {"seed": 10})
     assert f"still lacks {key}" in failed(part, figures | {key: ...})
     assert "has colour, which isn't asked for" in failed(part, figures | {"colour": 1})
+
+
+def test_an_exception_names_the_line_that_raised_it(tmp_path):
+    """As written by the student, wherever the notebook keeps its cells; lines of the lab are not named."""
+    source = "def layernorm_forward(x, gamma, beta, ln_param):\n    mean = x.mean(1)\n    return x - mena, None\n"
+    cell = tmp_path / "cell.py"
+    cell.write_text(source)
+    names = {}
+    exec(compile(source, str(cell), "exec"), names)
+    said = failed("layernorm_forward", names["layernorm_forward"])
+    assert "name 'mena' is not defined (in `return x - mena, None`)" in " ".join(said.split())
