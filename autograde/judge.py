@@ -9,7 +9,6 @@ the score as the result of the cell.
 import hashlib
 import hmac
 import json
-import os
 import platform
 import time
 from dataclasses import replace
@@ -23,7 +22,7 @@ from nbgrader.utils import is_grade, is_solution
 from traitlets import Bool, Unicode
 
 from autograde import assignment
-from autograde.course import Course
+from autograde.course import Course, write_whole
 from autograde.figures import judge_figures
 from autograde.remote import Raised, Session
 from lab.check import PARTS, Exam, Stopped, examine
@@ -108,9 +107,7 @@ def save(record, folder):
     """Write a record whole or not at all, to judged/<student>/<assignment>.json."""
     path = Path(folder, "judged", record["student"], f"{record['assignment']}.json")
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_suffix(f".{os.getpid()}")
-    new.write_text(json.dumps(record, indent=1), "utf-8")
-    new.replace(path)
+    write_whole(path, json.dumps(record, indent=1))
 
 
 def _judge_part(part, session, cells, exam, course):
