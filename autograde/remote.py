@@ -152,7 +152,7 @@ class Part:
     """
 
     def __init__(self, session, whole):
-        self.session, self.begun, self.has_ended = session, None, False
+        self.session, self.begun = session, None
         begin = {"op": "begin", "seconds": max(session.left, 1)}
         self.begun, _, _ = session.exchange(begin, [], "The jail", START)
         self.process = session.process
@@ -176,7 +176,7 @@ class Part:
         return self
 
     def __exit__(self, *_):
-        if self.session.process is not None and not self.has_ended:
+        if self.session.process is self.process:
             try:
                 end = wire.frame({"op": "end", "id": ""}, [])
                 self.session._write(end, time.monotonic() + 1)
@@ -196,7 +196,6 @@ class Part:
         finally:  # only what is waited for is the student's time, not what the judge does in between
             self.session.left -= time.monotonic() - begun
         if "ended" in answer:
-            self.has_ended = True
             self.session.kill()  # if the word was forged, what follows it would spoil the next part
             how = answer["ended"] if isinstance(answer["ended"], int) else None
             raise Stopped(f"{what} {ENDED.get(how, 'ended the process that it runs in')}")

@@ -156,7 +156,8 @@ class Student:
         module = types.ModuleType("__main__")  # pickle and dataclasses look there
         self.names = module.__dict__
         self.names |= {"__builtins__": builtins, "get_ipython": Silent, "display": lambda *a, **k: None}
-        self.worker, sys.modules["__main__"] = sys.modules["__main__"], module
+        self.worker = sys.modules["__main__"]  # kept: without a name it would be cleared under our feet
+        sys.modules["__main__"] = module
         self.kept = {}
         self.cells = []
 
