@@ -12,6 +12,13 @@ def pytest_addoption(parser):
     parser.addoption("--screenshots", metavar="DIR", type=Path, help="write pictures of the explorer here")
 
 
+def pytest_collection_modifyitems(items):
+    """Pages share two cores with all the rest: one that failed gets a second try, which the summary names."""
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     server = Server(tmp_path_factory.mktemp("jupyter"))

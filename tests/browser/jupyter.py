@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -29,6 +30,9 @@ READY = """() => {
     const notebook = window.jupyterapp?.shell?.currentWidget;
     return notebook?.sessionContext?.isReady && notebook.context.isReady && notebook.content?.activeCell;
 }"""
+# JupyterLab asks a kernel for its widgets over a comm of its own, which a slow kernel closes when the page
+# has forgotten it. (Comms of the kernel, which are the explorer's, have names without hyphens.)
+OWN_COMM = re.compile(r"Comm not found for comm id \w{8}-\w{4}-")
 NEEDS_DATA = "needs-cifar10"  # tag of a cell
 # The marks of a figure, and in each of them whose curve it is: the order of lab/live/panel.py.
 SOLID, CHOSEN, TWIN = (
@@ -158,6 +162,12 @@ def chromium():
         browser.close()
 
 
+def focus(element):
+    """Give an element the focus, once it is on the screen: a hidden one would leave it where it is."""
+    element.wait_for()
+    element.focus()
+
+
 class Lab:
     """A page with JupyterLab. What goes wrong behind the screen gathers in `complaints`."""
 
@@ -182,7 +192,7 @@ class Lab:
             self.complaints.append(f"request that leaves the machine: {request.url}")
 
     def _must_be_quiet(self, message):
-        if message.type == "error":
+        if message.type == "error" and not OWN_COMM.match(message.text):
             self.complaints.append(f"{message.text} ({message.location.get('url', '')})")
 
     def command(self, name, arguments=None):
@@ -249,12 +259,11 @@ class Notebook(Lab):
     def run_cells(self):
         """Start all cells; returns when the kernel has begun with the first one.
 
-        Now and then, on a busy machine, JupyterLab loses the request or its connection to the kernel: then
-        the page is loaded again, and at last the kernel is restarted.
+        Now and then, on a busy machine, JupyterLab loses its connection to the kernel: then all begins anew.
         """
         from playwright.sync_api import TimeoutError as Unanswered
 
-        for remedy in (lambda: None, self._load, self.restart_kernel):
+        for remedy in (lambda: None, self._begin_anew, self._begin_anew):
             remedy()
             begun = self.page.evaluate("() => window.cellsBegun")
             self.command("notebook:run-all-cells")
@@ -265,6 +274,12 @@ class Notebook(Lab):
             return
         shown = self.page.locator("body").inner_text()[:500]
         raise AssertionError(f"JupyterLab doesn't run the cells; it shows {shown!r}")
+
+    def _begin_anew(self):
+        """Another kernel in a fresh page."""
+        self.page.goto("about:blank")
+        self.server.end_kernels()
+        self._load()
 
     def run_all(self):
         """Run all cells; the explorer of the first one is there and trains when this returns."""
@@ -311,6 +326,23 @@ class Notebook(Lab):
         panel = self.page.locator(".lab-explorer").first.locator(".lab-panel").first
         return [panel.locator(f"{SOLID} {curve} path.line").get_attribute("d") for curve in (CHOSEN, TWIN)]
 
+    def wait_until(self, holds):
+        """Wait until this is true: a frame comes onto the screen bit by bit, the curves after its number."""
+        until = time.monotonic() + 60
+        while not holds():
+            assert time.monotonic() < until, "it didn't become true within a minute"
+            self.page.wait_for_timeout(50)
+
+    def wait_for_curves(self, number):
+        """Wait until so many different curves are drawn: one where the networks do the same, else two."""
+        self.wait_until(lambda: len(set(self.curves())) == number)
+
+    def wait_for_rest(self):
+        """Wait until all is drawn, where nothing trains; the curves."""
+        drawn = []
+        self.wait_until(lambda: drawn.append(self.curves()) or drawn[-5:] == 5 * drawn[-1:])
+        return drawn[-1]
+
     def wait_for_paths_other_than(self, path):
         """Wait until the loss of the chosen network is drawn otherwise."""
         self.page.wait_for_function(
@@ -335,7 +367,7 @@ class Notebook(Lab):
 
     def speed(self):
         """Focus the handle of the slider for updates per frame."""
-        self.page.locator(".lab-head .noUi-handle").first.focus()
+        focus(self.page.locator(".lab-head .noUi-handle").first)
 
     def open_fold(self, name):
         """Show what lies behind the fold whose label begins so."""
@@ -343,7 +375,7 @@ class Notebook(Lab):
 
     def slider(self, name):
         """Focus the handle of the slider of this field: now arrow keys move it."""
-        self.control(name).locator(".noUi-handle").focus()
+        focus(self.control(name).locator(".noUi-handle"))
 
     def number(self, name):
         """What stands in the number field beside the slider."""

@@ -6,6 +6,7 @@ import pytest
 
 from lab.live.controls import FIELDS, from_config
 from lab.train import Config
+from tests.browser.jupyter import focus
 
 pytestmark = pytest.mark.browser
 
@@ -119,7 +120,7 @@ def check_buttons(column, field, value):
 def test_every_control_by_keyboard(column, picture):
     """Tab goes through all of them; a number, an arrow key or the space bar changes each, once."""
     values = from_config(Config())
-    column.page.locator(".lab-control input").first.focus()
+    focus(column.page.locator(".lab-control input").first)
     for i, field in enumerate(FIELDS):
         column.press(*["Tab"] * (i > 0))
         check = check_number if field.positions else check_buttons

@@ -7,7 +7,7 @@ import pytest
 from autograde import assignment, batch, jail
 from autograde import course as courses
 from lab.check import Variant
-from tests.browser.jupyter import SCREEN, Lab, Server
+from tests.browser.jupyter import SCREEN, Lab, Server, focus
 
 pytestmark = pytest.mark.browser
 
@@ -39,7 +39,7 @@ BESIDE = """field => {
 }"""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def course(tmp_path_factory):
     """A released course, with an exchange beside it."""
     if reason := jail.trouble():
@@ -189,7 +189,7 @@ def grade_by_hand(screen, picture):
     comment.fill(COMMENT)
     with screen.page.expect_response(lambda answer: answer.request.method == "PUT" and answer.ok):
         comment.press("Tab")
-    frame.locator("#question_1").focus()
+    focus(frame.locator("#question_1"))
     picture(screen, "course-formgrader")
 
 
@@ -230,7 +230,7 @@ def test_from_release_to_feedback(screen, course, picture):
     assert text.count(MISTAKE) == 2  # under what to do next, and in the report
     assert COMMENT in text
     assert "Mark scheme" not in text
-    feedback.locator(".next").get_by_role("link", name="layernorm_backward").focus()
+    focus(feedback.locator(".next").get_by_role("link", name="layernorm_backward"))
     page.keyboard.press("Enter")
     expect(feedback.locator("#test_layernorm_backward .report")).to_be_in_viewport(ratio=1)
     picture(screen, "course-report")

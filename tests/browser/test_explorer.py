@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from tests.browser.jupyter import CHOSEN, SOLID
+from tests.browser.jupyter import CHOSEN, SOLID, focus
 
 pytestmark = pytest.mark.browser
 
@@ -14,15 +14,17 @@ def test_lesson_trains(opened):
     """The first lesson as it is handed out: run, the curves move to the end, and Play starts again."""
     notebook = opened("00_explorer.ipynb")
     notebook.run_all()
-    before = notebook.curves()
     notebook.wait_for("step > 20")
-    assert notebook.curves() != before
     assert notebook.status[0] == 1  # no control moves when it is put on the screen
     notebook.speed()
     notebook.page.keyboard.press("End")
     notebook.wait_for("state === 'finished' && step === 200")
+    first = notebook.wait_for_rest()
+    assert min(path.count("L") for path in first) > 100
     notebook.button("Play").click()
+    notebook.wait_for_paths_other_than(first[0])
     notebook.wait_for("run === 2 && state === 'finished'")
+    assert notebook.wait_for_rest() == first  # the same seed
 
 
 def test_controls_by_keyboard(explorer):
@@ -37,7 +39,7 @@ def test_controls_by_keyboard(explorer):
         keyboard.press(key)
 
     def choose(label):
-        explorer.control("normalization").locator("button", has_text=label).first.focus()
+        focus(explorer.control("normalization").locator("button", has_text=label).first)
         keyboard.press("Space")
 
     for change, shown in (
@@ -57,7 +59,7 @@ def test_controls_by_keyboard(explorer):
     explorer.wait_for("step > 10")
     explorer.button("Pause").click()
     explorer.wait_for("state === 'paused'")
-    assert len(set(explorer.curves())) == 1  # the same network twice: the curves lie on each other
+    explorer.wait_for_curves(1)  # the same network twice: the curves lie on each other
 
 
 def test_a_number_that_cannot_be(explorer):
@@ -90,7 +92,7 @@ def test_pause_step_back_reset_play(explorer):
     explorer.wait_for("step > 10")
     explorer.button("Pause").click()
     explorer.wait_for("state === 'paused'")
-    held, curves = explorer.status, explorer.curves()
+    held, curves = explorer.status, explorer.wait_for_rest()
     explorer.page.wait_for_timeout(400)  # eight frames
     assert (explorer.status, explorer.curves()) == (held, curves)
 
@@ -100,12 +102,11 @@ def test_pause_step_back_reset_play(explorer):
         explorer.wait_for(f"step >= {step + presses}")
         explorer.page.wait_for_timeout(150)
         assert explorer.status[2:] == (step + presses, "paused")
-    assert explorer.curves() != curves
+    assert explorer.wait_for_rest() != curves
     for presses in (1, 2, 3):
         explorer.button("Back").click()
         explorer.wait_for(f"step === {step + 3 - presses}")
-    explorer.wait_for_paths_other_than("")
-    assert explorer.curves() == curves
+    assert explorer.wait_for_rest() == curves
 
     explorer.button("Reset").click()
     explorer.wait_for_run(run)
@@ -119,7 +120,7 @@ def test_pause_step_back_reset_play(explorer):
 def test_keyboard_alone(explorer):
     """Tab goes from button to button, Space and Enter press them, and JupyterLab takes no key for itself."""
     keyboard = explorer.page.keyboard
-    explorer.button("Play").focus()
+    focus(explorer.button("Play"))
     keyboard.press("Tab")
     keyboard.press("Enter")
     explorer.wait_for("state === 'paused'")
@@ -134,11 +135,11 @@ def test_keyboard_alone(explorer):
     for key in "ddabx":  # in a notebook: delete the cell, new cells, cut
         keyboard.press(key)
     view = explorer.page.locator(".lab-panel-head select").nth(1)
-    view.focus()
+    focus(view)
     keyboard.press("ArrowDown")
     keyboard.press("ArrowDown")
     assert view.evaluate("list => list.selectedIndex") == 2
-    explorer.page.locator(".lab-folder").first.focus()
+    focus(explorer.page.locator(".lab-folder").first)
     keyboard.press("Space")
     explorer.slider("learning_rate")
     keyboard.press("ArrowRight")
@@ -183,8 +184,8 @@ def test_batch_of_one(explorer):
     explorer.slider("batch_size")
     explorer.page.keyboard.press("Home")
     explorer.wait_for("state === 'stopped'")
-    said = explorer.page.locator(".lab-sentence .error")
-    assert said.inner_text().startswith("batch_size 1 can't be batch-normalized")
+    said = explorer.page.locator(".lab-sentence .error", has_text="batch_size 1 can't be batch-normalized")
+    said.wait_for()
     run, _, step, _ = explorer.status
     assert all(len(path) > 100 for path in explorer.curves())
     explorer.page.keyboard.press("ArrowRight")
@@ -217,7 +218,7 @@ def test_own_code(opened, server, backward, curves):
     notebook.wait_for("step > 10")
     notebook.button("Pause").click()
     notebook.wait_for("state === 'paused'")
-    assert len(set(notebook.curves())) == curves
+    notebook.wait_for_curves(curves)
     assert notebook.page.locator(".lab-title").inner_text() == "Own batch norm against batch norm"
 
 
@@ -292,7 +293,7 @@ def test_changes_while_it_runs(explorer):
     for _ in range(5):
         explorer.button("Step").click()
     explorer.wait_for(f"step === {step + 5}")
-    assert len(set(explorer.curves())) == 2
+    explorer.wait_for_curves(2)
     explorer.page.get_by_label("update", exact=True).fill("3")
     explorer.page.get_by_label("update", exact=True).press("Enter")
     explorer.page.locator("button", has_text="Go back there").click()
@@ -320,7 +321,7 @@ def test_pinned_runs(explorer):
     explorer.wait_for_paths_other_than(chosen)
     panel = explorer.page.locator(".lab-panel").first
     pinned = panel.locator(f"{SOLID} .curve:nth-of-type(2) path.line")
-    assert pinned.get_attribute("d").count("L") == chosen.count("L")
+    explorer.wait_until(lambda: pinned.get_attribute("d").count("L") == chosen.count("L"))
     pin.locator("button", has_text="Open").click()
     explorer.wait_for("run === 3")
     assert explorer.number("weight_scale") == "0.02"
@@ -330,15 +331,15 @@ def test_pinned_runs(explorer):
 
 def test_theme_switch(explorer):
     """Texts and curves follow the theme at once, and training goes on."""
+    from playwright.sync_api import expect
+
     line = explorer.page.locator(f".lab-panel {SOLID} {CHOSEN} path.line").first
-    colours = []
-    for theme in ("Dark", "Light"):
+    for theme, colour in (("Dark", "rgb(86, 180, 233)"), ("Light", "rgb(0, 114, 178)")):
         explorer.command("apputils:change-theme", {"theme": f"JupyterLab {theme}"})
         explorer.page.wait_for_selector(f"body[data-jp-theme-name='JupyterLab {theme}']", state="attached")
         step = explorer.status[2]
         explorer.wait_for(f"step > {step}")
-        colours.append(line.evaluate("line => getComputedStyle(line).stroke"))
-    assert colours == ["rgb(86, 180, 233)", "rgb(0, 114, 178)"]
+        expect(line).to_have_css("stroke", colour, timeout=60_000)
 
 
 def test_long_run(opened, server, request):

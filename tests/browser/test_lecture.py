@@ -3,6 +3,7 @@
 import pytest
 
 from lab.live.scenes import SCENES
+from tests.browser.jupyter import focus
 
 pytestmark = pytest.mark.browser
 
@@ -49,7 +50,7 @@ def test_lecture(opened, picture):
         large.wait_for()
         explorer.locator("button", has_text="Presenter").click()
         large.wait_for(state="detached")
-        explorer.locator(".lab-head .noUi-handle").focus()
+        focus(explorer.locator(".lab-head .noUi-handle"))
         notebook.page.keyboard.press("End")  # as fast as it goes
         explorer.locator(".lab-head .widget-readout", has_text="50").wait_for()
         explorer.locator("button", has_text="Play").click()

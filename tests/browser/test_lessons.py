@@ -4,7 +4,7 @@ from itertools import combinations
 
 import pytest
 
-from tests.browser.jupyter import COLOURS
+from tests.browser.jupyter import COLOURS, focus
 from tests.browser.test_layout import LEAST_CONTRAST, LEAST_SIZE, overlap
 
 pytestmark = pytest.mark.browser
@@ -63,7 +63,7 @@ def lesson(opened, server):
 def slider(notebook, name):
     """Focus the handle of the slider with this name: now arrow keys move it."""
     row = notebook.page.locator(".lab-lesson .widget-inline-hbox:has(.noUi-handle)", has_text=name)
-    row.locator(".noUi-handle").focus()
+    focus(row.locator(".noUi-handle"))
 
 
 def says(notebook, words):
@@ -147,7 +147,7 @@ def test_by_hand_by_keyboard(lesson):
             arg="\t".join(["output", *outputs]),
         )
 
-    notebook.page.locator(".lab-by-hand button", has_text="batch norm").focus()
+    focus(notebook.page.locator(".lab-by-hand button", has_text="batch norm"))
     keyboard.press("Tab")
     keyboard.press("Space")
     says(notebook, "the rest of sample 2")
@@ -185,7 +185,7 @@ def test_graph_by_keyboard(lesson):
     notebook = lesson("graph")
     keyboard, page = notebook.page.keyboard, notebook.page
     says(notebook, "out (step 1 of 9)")
-    page.locator(".lab-graph button", has_text="Back").focus()
+    focus(page.locator(".lab-graph button", has_text="Back"))
     keyboard.press("Tab")  # Next
     keyboard.press("Enter")
     says(notebook, "scaled (step 2 of 9)")

@@ -4,6 +4,7 @@ import pytest
 
 from lab.live.grid import AXES, MODES
 from lab.live.sweep import FIGURES
+from tests.browser.jupyter import focus
 from tests.browser.test_layout import SETTLED, check_layout, check_screen
 
 pytestmark = pytest.mark.browser
@@ -76,7 +77,7 @@ def test_by_keyboard_and_mouse(swept, picture):
     assert notebook.number("batch_size") == "256"
     assert guide.get_attribute("d") != before
 
-    page.locator(".lab-opens button").nth(1).focus()
+    focus(page.locator(".lab-opens button").nth(1))
     page.keyboard.press("Enter")
     explorer = page.locator(".lab-sweep-explorer .lab-explorer")
     explorer.locator(".lab-status[data-state=finished]").wait_for()
