@@ -14,6 +14,7 @@ from latex2mathml.converter import convert
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
+from pygments.formatters import HtmlFormatter
 from traitlets import Unicode
 
 from autograde.course import Course
@@ -41,6 +42,7 @@ MATHML_ATTRIBUTES = (
 HOLDER = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands where a formula goes
 HELD = f"{HOLDER}\\d+{HOLDER}"
 LONGEST_FORMULA = 2000
+DARK = "github-dark"  # the colours of code on a dark ground
 ALIGNED = re.compile(r"\{(aligned|split|gathered)\}")  # all of them align* to the converter
 UNSAFE = re.compile(r"\\(href|url|style|class|id|includegraphics|require)\b")
 
@@ -133,6 +135,7 @@ class ForStudents(NbGraderPreprocessor):
         except (OSError, ValueError):
             record = {"failure": None, "parts": {}}
         where["course"], where["next_steps"] = course.name, next_steps(record)
+        where["dark_code"] = HtmlFormatter(style=DARK).get_style_defs(".highlight")
         return nb, resources
 
 

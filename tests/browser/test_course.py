@@ -7,7 +7,8 @@ import pytest
 from autograde import assignment, batch, jail
 from autograde import course as courses
 from lab.check import Variant
-from tests.browser.jupyter import SCREEN, Lab, Server, focus
+from tests.browser.jupyter import COLOURS, SCREEN, Lab, Server, focus
+from tests.browser.test_layout import LEAST_CONTRAST
 
 pytestmark = pytest.mark.browser
 
@@ -32,6 +33,22 @@ CELL = """
     const find = name => panel.content.widgets.findIndex(
         cell => cell.model.getMetadata("nbgrader")?.grade_id === name);
 """
+# Every piece of text of a page, with its contrast with the ground.
+CONTRASTS = (
+    "body => {"
+    + COLOURS
+    + """
+    const found = [], walker = document.createTreeWalker(body, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        const {data, parentElement} = walker.currentNode;
+        if (!data.trim() || !parentElement.checkVisibility() || parentElement.matches("style")) continue;
+        const [dark, light] = [luminance(getComputedStyle(parentElement).color),
+            luminance(ground(parentElement))].sort((a, b) => a - b);
+        found.push([data.trim(), (light + 0.05) / (dark + 0.05)]);
+    }
+    return found;
+}"""
+)
 # What stands behind the cell of a field, and where the two are.
 BESIDE = """field => {
     const cell = field.closest(".text_cell"), next = cell.nextElementSibling;
@@ -234,6 +251,12 @@ def test_from_release_to_feedback(screen, course, picture):
     page.keyboard.press("Enter")
     expect(feedback.locator("#test_layernorm_backward .report")).to_be_in_viewport(ratio=1)
     picture(screen, "course-report")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        picture(screen, f"course-report-{scheme}")
+        contrasts = feedback.locator("body").evaluate(CONTRASTS)
+        assert len(contrasts) > 100
+        assert [text for text, contrast in contrasts if contrast < LEAST_CONTRAST] == []
 
 
 def test_a_network_of_ones_own(opened, server, picture):
