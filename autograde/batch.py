@@ -20,6 +20,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
@@ -217,8 +218,8 @@ def grade(
                     bar.update()
                     if reason is None:
                         summary.graded.append(student)
-                        if taken[student].refused:
-                            summary.refused[student] = taken[student].refused
+                        if refused := taken[student].refused:
+                            summary.refused[student] = refused
                     else:
                         summary.failed[student] = reason
                         course.note("failed", student, reason)
@@ -308,7 +309,7 @@ def _uninterrupted():
 
 
 _one_at_a_time = threading.Lock()
-_nbgrader: NbGrader | None = None  # of this process: its imports and templates serve many submissions
+_nbgrader: Any = None  # the NbGrader of this process: its imports and templates serve many submissions
 
 
 def _begin(course: Course, jail: bool, in_pool: bool = False) -> None:

@@ -46,7 +46,7 @@ def canonical(released, submitted) -> tuple[nbformat.NotebookNode, list[str]]:
     locked cells as released, the student's own as they are, and grade_id where a cell is the answer taken.
     """
     result = copy.deepcopy(released)
-    known = {_grade_id(cell): cell for cell in result.cells if _grade_id(cell)}
+    known = {name: cell for cell in result.cells if (name := _grade_id(cell))}
     answers = {name: cell for name, cell in known.items() if cell.metadata.nbgrader.get("solution")}
     taken: dict[str, int] = {}
     notices: list[str] = []

@@ -29,6 +29,7 @@ class Collect(ExchangeCollect):
     """nbgrader's collect, which believes the file system and takes in what it collects."""
 
     course_folder = Unicode("", help="The course folder.").tag(config=True)
+    src_records: list[dict]
 
     def init_src(self):
         self.course = Course.read(self.course_folder)

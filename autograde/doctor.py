@@ -21,10 +21,10 @@ INSTALL = 'install the lab with its course extra: pip install "normalization-lab
 
 def examine(folder) -> Iterator[tuple[str, str | None]]:
     """(what was looked at, None if it is well or else what to do), in the order of a course's life."""
+    course: Course | None = None
     try:
         course = Course.read(folder)
     except ValueError as reason:
-        course = None
         yield "course folder", str(reason)
     else:
         yield "course folder", _permissions(course)

@@ -69,7 +69,7 @@ def take_in(course: Course, student: str) -> Taken:
         path, notebook, notices = _pick(handed_in)
         name = path.name
     except Refused as reason:
-        refused, notices, notebook, name = str(reason), (), _notebook([]), ASSIGNMENT + ".ipynb"
+        refused, notices, notebook, name = str(reason), [], _notebook([]), ASSIGNMENT + ".ipynb"
     text = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
     taken = Taken(hashlib.sha256(text.encode()).hexdigest(), name, tuple(notices), refused)
     part = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.part")
@@ -140,7 +140,7 @@ def read(data: bytes) -> tuple[dict, list[str]]:
         raise Refused("The file is a zip archive, not a notebook. Hand in the .ipynb file itself.")
     if data.startswith((b"%PDF", b"<!DOCTYPE html", b"<html")):
         raise Refused("The file is a print-out, not a notebook. Hand in the .ipynb file itself.")
-    encoding = json.detect_encoding(data)
+    encoding: str = json.detect_encoding(data)
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError:

@@ -13,6 +13,7 @@ import tempfile
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from autograde import jail, wire
 from lab.check import Stopped
@@ -46,7 +47,8 @@ class Session:
         self.files = WORKER | {"given.py": Path(given)}
         self.cells, self.jailed = cells, jailed
         self.seconds_per_call, self.left = seconds_per_call, seconds
-        self.process = self.folder = None
+        self.process: Any = None  # subprocess.Popen, whose pipes are there
+        self.folder: tempfile.TemporaryDirectory | None = None
 
     def __enter__(self):
         return self
@@ -205,7 +207,7 @@ class Part:
 
     def call(self, name, *arguments, **settings):
         """What the function `name` returns; dicts among the arguments are updated as it left them."""
-        arrays = []
+        arrays: list[Any] = []
         answer, found = self.ask(
             f"{name}()", arrays, op="call", name=name, keep_cache=name.endswith("_forward"),
             arguments=wire.pack(arguments, arrays), settings=wire.pack(settings, arrays),
@@ -223,7 +225,7 @@ class Part:
         """A network of the student's class."""
         if arguments:
             settings = {"hidden_dims": arguments[0]} | settings
-        arrays = []
+        arrays: list[Any] = []
         answer, found = self.ask(
             f"{name}()", arrays, op="make", name=name, settings=wire.pack(settings, arrays)
         )
@@ -253,7 +255,7 @@ class RemoteNet:
 
     def loss(self, *arguments):
         """What the network's own loss(X, y) or loss(X) returns."""
-        arrays = []
+        arrays: list[Any] = []
         answer, found = self._part.ask(
             "FullyConnectedNet.loss()", arrays, op="loss", network=wire.pack(self._network, arrays)["handle"],
             params=wire.pack(self.params, arrays), arguments=wire.pack(arguments, arrays),

@@ -51,7 +51,7 @@ def pack(value, arrays, keep=None, depth=MOST_DEPTH):
         return {"dtype": value.__name__}
     if isinstance(value, np.ndarray | np.generic) and np.asarray(value).dtype.char in NUMBERS:
         arrays.append(np.asarray(value))
-        return {"array": len(arrays) - 1, "writeable": bool(getattr(value, "flags", value).writeable)}
+        return {"array": len(arrays) - 1, "writeable": bool(value.flags.writeable)}
     fits = keep is None or depth > 2  # two less than `unpack` allows: the value goes back in a tuple
     if fits and isinstance(value, tuple | list):
         kind = "tuple" if isinstance(value, tuple) else "list"  # named tuples, too
