@@ -223,12 +223,11 @@ class Part:
 
     def make(self, name, *arguments, **settings):
         """A network of the student's class."""
-        if arguments:
-            settings = {"hidden_dims": arguments[0]} | settings
         arrays: list[Any] = []
         answer, found = self.ask(
-            f"{name}()", arrays, op="make", name=name, settings=wire.pack(settings, arrays)
-        )
+            f"{name}()", arrays, op="make", name=name,
+            arguments=wire.pack(arguments, arrays), settings=wire.pack(settings, arrays),
+        )  # fmt: skip
         params, network = (self._unpacked(answer.get(each), found) for each in ("params", "value"))
         if not isinstance(params, dict) or not isinstance(network, wire.Handle):
             raise Stopped(f"{name}() broke the connection to the judge")

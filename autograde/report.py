@@ -79,6 +79,7 @@ def write(course: Course):
     folder.mkdir(exist_ok=True)
     write_whole(folder / f"{ASSIGNMENT}-staff.html", page.render(**facts, staff=staff))
     write_whole(folder / f"{ASSIGNMENT}.html", page.render(**facts, staff=None))
+    course.note("report", words=f"{len(records)} students")
     return folder / f"{ASSIGNMENT}.html"
 
 

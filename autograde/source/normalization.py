@@ -29,8 +29,9 @@ points, `locked` can be read but not changed.
 #   the values are right.
 # - **Your functions are judged in a process of their own, without a network.** They may import NumPy, the
 #   standard library and `given`, which lies beside this notebook; `lab` isn't there. One call may take 10
-#   seconds. Only definitions, imports and plain assignments of your cells are run there, so a
-#   training loop in a cell of yours does no harm and has no effect. Printing and warnings cost nothing.
+#   seconds, and all of them, some two hundred, a minute. Only definitions, imports and plain assignments
+#   of your cells are run there, so a training loop in a cell of yours does no harm and has no effect.
+#   Printing and warnings cost nothing.
 # - **Each function is judged by itself.** A mistake in the forward pass doesn't cost you the points of a
 #   backward pass that is right.
 # - Questions 1 and 2 are read by a human being.

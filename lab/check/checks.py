@@ -106,6 +106,12 @@ class Comparison(NamedTuple):
         return f"{place}: received {both[0]:.{digits}g}, expected {both[1]:.{digits}g}"
 
     @property
+    def is_rounded(self):
+        """Whether it is wrong, but right to the digits of float32."""
+        wide = self._replace(tolerance=max(self.tolerance, FLOAT32_TOLERANCE))
+        return self.message is not None and wide.message is None
+
+    @property
     def remarks(self):
         """What was let pass, in sentences."""
         given, expected = np.shape(self.received), self.expected
@@ -151,12 +157,16 @@ class Check(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What came of a check: a sentence, or None if it passed, and what was seen on the way."""
+    """What came of a check: a sentence, or None if it passed, and what was seen on the way.
+
+    is_rounded: whether all that it complains of is that numbers were float32 on the way.
+    """
 
     message: str | None
     remarks: tuple[str, ...] = ()
     seen: tuple[Comparison, ...] = ()
     error: Exception | None = None
+    is_rounded: bool = False
 
 
 CHECKS: dict[str, Check] = {}
@@ -196,7 +206,7 @@ def ask(one, implementation, exam):
     sentences: list[str] = []
     remarks: list[str] = []
     seen: list[Comparison] = []
-    error = None
+    error, rounded = None, 0
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
             for found in one.run(implementation, exam):
@@ -207,12 +217,14 @@ def ask(one, implementation, exam):
                 seen.append(found)
                 if message is not None:
                     sentences.append(message)
+                    rounded += found.is_rounded
                 else:
                     remarks += found.remarks
     except Exception as raised:
         error = raised
         sentences.append(in_words(raised))
-    return Answer(next(iter(sentences), None), tuple(dict.fromkeys(remarks)), tuple(seen), error)
+    message, is_rounded = next(iter(sentences), None), 0 < len(sentences) == rounded
+    return Answer(message, tuple(dict.fromkeys(remarks)), tuple(seen), error, is_rounded)
 
 
 def is_unwritten(error):

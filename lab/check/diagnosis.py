@@ -21,7 +21,7 @@ BY_PATTERN = (
 SHAPES = "right shapes only where N = D: something is combined along the wrong axis"
 AXIS_HINT = "Write down the shapes of x, of the mean and of gamma, and along which axis they meet."
 
-# What exceptions give away: (pattern, mistake, hint).
+# What exceptions give away: (pattern, mistake, hint); the last of a layer alone.
 CALLED = "Compare the line that begins with def with the one that was handed out."
 UNDEFINED = "Look for a typing error, a cell that was not run, or an import that is missing."
 WRITTEN = "Look at what is written to: a function may only change arrays that it made itself."
@@ -65,10 +65,10 @@ def diagnose(answers, implementation, exam):
     return tuple(mistakes), " ".join(dict.fromkeys(filter(None, hints)))
 
 
-def of_error(answers):
+def of_error(answers, patterns=ERRORS):
     """(mistakes, hint) from what was raised; nothing where the text gives nothing away."""
     for answer in answers.values():
-        for pattern, mistake, hint in ERRORS if answer.error is not None else ():
+        for pattern, mistake, hint in patterns if answer.error is not None else ():
             if re.search(pattern, answer.message or ""):
                 return (mistake,), hint
     return (), ""
@@ -165,6 +165,8 @@ def _explained(one, answers, aspects, exam):
 
 
 def _agree(ours, other):
+    if (ours.message is None) != (other.message is None):
+        return False  # near each other, but one of them is near enough to what is right
     if other.received is None or ours.received is None:
         return ours.received is other.received
     expected = np.asarray(other.received)

@@ -83,6 +83,8 @@ HINTS = {
     "dx: sign of the variance path": _VARIANCE_PATH,
     "dx: mean path not averaged": _MEAN_PATH,
     "dx: variance path not averaged": _VARIANCE_PATH,
+    "dx: nothing averaged": "Mean and variance are means: look at what each path's sum is divided by.",
+    "dx: direct path divided": "Two of the three terms of dx come from means: look at what the third has.",
     "dx: too large": "Look at the factor in front of all three terms.",
     "dx: too small": "Look at the factor in front of all three terms.",
     "dx: power of the std": _VARIANCE_PATH,

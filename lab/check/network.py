@@ -18,12 +18,14 @@ NETWORK_CHECKS: dict[str, Check] = {}
 # Which check weighs how much; see `lab.check.parts.Row`.
 NETWORK = (
     ("parameters", 1),
-    ("initial parameters", 1, "parameters"),
-    ("loss", 1.5),
-    ("gradients", 1.5),
+    ("initial parameters", 1, ("parameters",)),
+    ("loss", 1.25),
+    ("gradients", 1.25),
     ("regularization", 1),
     ("scores", 0.5),
-    ("other depths", 0.5, "loss"),
+    ("images", 0.25, ("scores",)),
+    ("dtype of the network", 0.25, ("scores",)),
+    ("other depths", 0.5, ("loss",)),
     ("batch norm in the network", 1),
     ("layer norm in the network", 1),
     ("network in test mode", 1),
@@ -96,6 +98,26 @@ def scores(make, exam):
 
 
 @network_check
+def images(make, exam):
+    """The scores for X of shape (N, 2, 3), without normalization."""
+    twin = Twin(exam)
+    images = twin.X.reshape(-1, 2, 3)
+    yield Comparison("scores for images", twin.filled(make).loss(images.copy()), twin.net.loss(images))
+
+
+@network_check
+def dtype_of_the_network(make, exam):
+    """With dtype float32 all parameters, and the scores for X in float64, are float32."""
+    net = make([exam.features], input_dim=INPUTS, num_classes=CLASSES, dtype=np.float32)
+    for name, array in _params(net).items():
+        if np.asarray(array).dtype != np.float32:
+            yield f"params[{name!r}] is {np.asarray(array).dtype} in a network of float32"
+    scores = np.asarray(net.loss(Twin(exam).X))
+    if scores.dtype != np.float32:
+        yield f"the scores are {scores.dtype} in a network of float32, where X is float64"
+
+
+@network_check
 def other_depths(make, exam):
     """The loss and the gradients of networks with one and with three hidden layers."""
     for dims in ([5], [4, 3, 5]):
@@ -123,11 +145,7 @@ def layer_norm_in_the_network(make, exam):
 @network_check
 def network_in_test_mode(make, exam):
     """The scores with batch normalization after two training batches: running statistics."""
-    twin = Twin(exam, "batchnorm")
-    net = twin.filled(make)
-    for shift in (0, 1):
-        _ = twin.net.loss(twin.X + shift, twin.y), net.loss(twin.X + shift, twin.y.copy())
-    yield Comparison("scores in test mode", net.loss(twin.X.copy()), twin.net.loss(twin.X))
+    yield Twin(exam, "batchnorm").scores_after_training(make)
 
 
 class Twin:
@@ -174,6 +192,13 @@ class Twin:
             raise Malformed(complaint)
         return result
 
+    def scores_after_training(self, make):
+        """Its scores in test mode after two training batches, beside the right ones."""
+        net = self.filled(make)
+        for shift in (0, 1):
+            _ = self.net.loss(self.X + shift, self.y), net.loss(self.X + shift, self.y.copy())
+        return Comparison("scores in test mode", net.loss(self.X.copy()), self.net.loss(self.X))
+
     def loss_of(self, make):
         """Its loss beside the right one."""
         return Comparison("loss", self.trained(make)[0], np.asarray(self.right[0]))
@@ -207,6 +232,9 @@ def network_mistakes(answers, functions, exam):
     looks_like(added, 0.5 * REG * (weights + others), "the regularization counts the biases too", look)
     first = 0.5 * REG * np.sum(twin.net.params["W1"] ** 2)
     looks_like(added, first, "the regularization counts the first weight matrix alone", look)
+    last = 0.5 * REG * np.sum(twin.net.params[f"W{twin.net.num_layers}"] ** 2)
+    but_last = "the regularization leaves out the last weight matrix"
+    looks_like(added, 0.5 * REG * weights - last, but_last, look)
     for name in ("W1", "W2"):
         term, into = f"what reg adds to grads[{name!r}]", "Look at the derivative of the term that reg adds."
         if term in received and not np.any(received[term].received):
@@ -219,17 +247,69 @@ def network_mistakes(answers, functions, exam):
         "the scores use the minibatch's own statistics: batch norm is left in training mode",
         "Look at where loss(X) without y tells the layers which mode it is.",
     )  # fmt: skip
-    for layer, check in (
-        ("batchnorm", "batch norm in the network"),
-        ("layernorm", "layer norm in the network"),
+    below = []
+    for layer, check, names in (
+        ("batchnorm", "batch norm in the network", ("values", "dx")),
+        ("layernorm", "layer norm in the network", ("values", "dx")),
+        ("batchnorm", "network in test mode", ("default momentum", "test mode")),
     ):
         pair = [functions.get(f"{layer}_{way}") for way in ("forward", "backward")]
         if answers[check].message is not None and all(map(callable, pair)):
-            asked = (ask(CHECKS[name], Implementation(layer, *pair), exam) for name in ("values", "dx"))
+            asked = (ask(CHECKS[name], Implementation(layer, *pair), exam) for name in names)
             if any(answer.message is not None for answer in asked):
-                found.append((f"the {layer} that the network stands on isn't right itself", "Begin there."))
-    found = list(dict.fromkeys(found))
+                below.append((f"the {layer} that the network stands on isn't right itself", "Begin there."))
+    if answers["images"].message is not None and answers["scores"].message is None:
+        flat = "X is expected to be flat, where its samples may be images"
+        found.append((flat, "Look at what shape X has where a sample is an image."))
+    for question, mistake, hint in () if below else SUSPICIONS:  # which ask about scores of right layers
+        seen = ask(Check(("network",), question), functions.get("FullyConnectedNet"), exam).seen
+        if seen and all(one.message is None for one in seen):
+            found.append((mistake, hint))
+    found = list(dict.fromkeys(found + below))
     return tuple(mistake for mistake, _ in found), " ".join(dict.fromkeys(hint for _, hint in found))
+
+
+def _one_bn_param_for_all(make, exam):
+    """Like a network whose layers, all of one width, share their running statistics."""
+    twin = Twin(exam, "batchnorm", dims=[exam.features] * 2)
+    for layer in twin.net.layers:
+        if "gamma" in layer.shapes:
+            layer.param = twin.net.bn_params[0]
+    yield twin.scores_after_training(make)
+
+
+def _new_bn_param_each_time(make, exam):
+    """Like a network whose running statistics are zero in test mode."""
+    twin = Twin(exam, "batchnorm")
+    received = twin.scores_after_training(make).received
+    for param in twin.net.bn_params:
+        param["running_mean"], param["running_var"] = 0 * param["running_mean"], 0 * param["running_var"]
+    yield Comparison("scores in test mode", received, twin.net.loss(twin.X))
+
+
+def _deaf_to_params(make, exam):
+    """The scores before and after a parameter is written to params, where they stay as they are."""
+    for normalization in (None, "layernorm"):
+        twin = Twin(exam, normalization)
+        net = twin.filled(make)
+        before = np.array(net.loss(twin.X.copy()))
+        for name, array in twin.net.params.items():
+            net.params[name] = array[::-1] + 1
+            after = np.array(net.loss(twin.X.copy()))
+            if np.ptp(before, axis=0).any() and np.array_equal(before, after):
+                yield Comparison("scores", after, before)
+            before = after
+
+
+# Questions whose comparisons all pass where a network has this mistake: (question, mistake, hint).
+SUSPICIONS = (
+    (_one_bn_param_for_all, "all batch norm layers share one bn_param: their running statistics mix",
+     "Count the bn_params that the network makes: is each a dict of its own?"),
+    (_new_bn_param_each_time, "the running statistics are lost between two calls of loss",
+     "Look at where each bn_param is made, and how long it lives."),
+    (_deaf_to_params, "some params have no effect: the network computes with copies of them, or without them",
+     "Look at where, and when, each call of loss gets its weights, biases, gammas and betas from."),
+)  # fmt: skip
 
 
 def _build(make, exam, normalization, reg=0.0, dims=None):

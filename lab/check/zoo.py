@@ -514,6 +514,18 @@ TABLE: list[tuple] = [
     ),
     (
         "batchnorm",
+        "dx: nothing averaged",
+        "dx has sums over the batch where means belong: nothing is divided by N",
+        (DX, "dx = dx_hat / std + dvar * 2 * centred + dmean"),
+    ),
+    (
+        "batchnorm",
+        "dx: direct path divided",
+        "in dx the path straight through x_hat is divided by N, too",
+        (DX, "dx = (dx_hat / std + dvar * 2 * centred + dmean) / N"),
+    ),
+    (
+        "batchnorm",
         "dx: too large",
         "dx is N times too large",
         (DX, "dx = N * (dx_hat / std + dvar * 2 * centred / N + dmean / N)"),
@@ -761,6 +773,18 @@ TABLE: list[tuple] = [
         "dx: variance path not averaged",
         "in dx the path through the variance lacks its division by D",
         (LN_DX, "dx = dx_hat / std + dvar * 2 * centred + dmean / D"),
+    ),
+    (
+        "layernorm",
+        "dx: nothing averaged",
+        "dx has sums over the features where means belong: nothing is divided by D",
+        (LN_DX, "dx = dx_hat / std + dvar * 2 * centred + dmean"),
+    ),
+    (
+        "layernorm",
+        "dx: direct path divided",
+        "in dx the path straight through x_hat is divided by D, too",
+        (LN_DX, "dx = (dx_hat / std + dvar * 2 * centred + dmean) / D"),
     ),
     (
         "layernorm",

@@ -618,6 +618,74 @@ def _one_name_for_two_helpers(nb):
     )(nb)
 
 
+def _windows(nb):
+    for each in nb.cells:
+        each.source = each.source.replace("    ", "\t").replace("\n", "\r\n")
+
+
+OF_LAYERS = """
+class Affine:
+    def __init__(self, net, i):
+        self.net, self.names = net, (f"W{i}", f"b{i}")
+    def forward(self, x):
+        out, self.cache = affine_forward(x, *(self.net.params[name] for name in self.names))
+        return out
+    def backward(self, dout, grads):
+        dout, *sums = affine_backward(dout, self.cache)
+        grads.update(zip(self.names, sums))
+        return dout
+
+class Norm(Affine):
+    def __init__(self, net, i, kind):
+        self.net, self.names, self.param = net, (f"gamma{i}", f"beta{i}"), {}
+        self.pair = (globals()[kind + "_forward"], globals()[kind + "_backward"])
+    def forward(self, x):
+        self.param["mode"] = self.net.mode
+        out, self.cache = self.pair[0](x, *(self.net.params[name] for name in self.names), self.param)
+        return out
+    def backward(self, dout, grads):
+        dout, *sums = self.pair[1](dout, self.cache)
+        grads.update(zip(self.names, sums))
+        return dout
+
+class Relu:
+    def forward(self, x):
+        out, self.cache = relu_forward(x)
+        return out
+    def backward(self, dout, grads):
+        return relu_backward(dout, self.cache)
+
+class FullyConnectedNet:
+    def __init__(self, hidden_dims, input_dim=64, num_classes=10, normalization=None, reg=0.0,
+                 weight_scale=1e-2, dtype=np.float32):
+        self.params, self.layers, self.reg, self.dtype = {}, [], reg, dtype
+        sizes = [input_dim, *hidden_dims, num_classes]
+        for i, (rows, units) in enumerate(zip(sizes, sizes[1:]), 1):
+            self.params[f"W{i}"] = np.random.normal(0, weight_scale, (rows, units)).astype(dtype)
+            self.params[f"b{i}"] = np.zeros(units, dtype)
+            self.layers.append(Affine(self, i))
+            if i == len(hidden_dims) + 1:
+                break
+            if normalization:
+                self.params[f"gamma{i}"], self.params[f"beta{i}"] = np.ones(units, dtype), np.zeros(units, dtype)
+                self.layers.append(Norm(self, i, normalization))
+            self.layers.append(Relu())
+    def loss(self, X, y=None):
+        self.mode, out, grads = "test" if y is None else "train", X.astype(self.dtype), {}
+        for layer in self.layers:
+            out = layer.forward(out)
+        if y is None:
+            return out
+        loss, dout = softmax_loss(out, y)
+        for layer in reversed(self.layers):
+            dout = layer.backward(dout, grads)
+        for name in grads:
+            if name[0] == "W":
+                loss = loss + 0.5 * self.reg * (self.params[name] ** 2).sum()
+                grads[name] = grads[name] + self.reg * self.params[name]
+        return float(loss), grads
+"""
+FREE = "def {}(dout, cache):\n    return 0 * dout, 0 * dout[0], dout.sum(axis=0)"
 FORGED_END = """
 import sys
 def layernorm_forward(x, *a):
@@ -661,9 +729,37 @@ HONEST += [
     Submission("warnings made errors", before("layernorm_forward", "import warnings\nnp.seterr(all='raise')\nwarnings.simplefilter('error')\n")),
     Submission("bn_param kept in itself", edit("batchnorm_forward", ("return gamma * x_hat", "bn_param['self'] = bn_param\n    return gamma * x_hat"))),
     Submission("an annotation with what isn't in the jail", edit("layernorm_forward", ("(x, gamma", "(x: 'torch.Tensor', gamma: torch.Tensor"))),
+    Submission("another name for the sizes of the hidden layers", edit("network", ("hidden_dims", "sizes_within"))),
+    Submission("float32 on the way", edit("layernorm_forward", ("eps =", "x = x.astype(np.float32)\n    eps =")), says="float32 on the way"),
+    Submission("a cache in float32, float64 gradients", edit("batchnorm_backward", ("gamma = cache", "gamma = map(np.float32, cache)")), says="float32 on the way"),
+    Submission("images flattened by the affine layer that is given", edit("network", (".reshape(len(X), -1)", ""))),
+    Submission("a network of layer objects that look their parameters up", answer(network=OF_LAYERS)),
+    Submission("a named tuple as cache, and all in it computed again", both(
+        before("layernorm_forward", "import typing\nKept = typing.NamedTuple('Kept', [('x', np.ndarray), ('gamma', np.ndarray), ('eps', float)])\n"),
+        edit("layernorm_forward", ("(x_hat, inv_std, gamma)", "Kept(x, gamma, eps)")),
+        edit("layernorm_backward", ("x_hat, inv_std, gamma = cache", "gamma, inv_std = cache.gamma, (cache.x.var(1, keepdims=True) + cache.eps) ** -0.5\n    x_hat = (cache.x - cache.x.mean(1, keepdims=True)) * inv_std")))),
+    Submission("objects and results of functools in the place of functions", answer(
+        batchnorm_backward_alt="import functools\nbatchnorm_backward_alt = functools.partial(batchnorm_backward)")),
+    Submission("tabs and the line ends of Windows", changed(_windows)),
     Submission("figures rounded by NumPy", edit("batch_size_figures", ("0.923", "np.round(np.float64(0.923), 3)"), ('"seed": 0', '"seed": np.int64(0)'))),
 ]  # fmt: skip
 BROKEN += [
+    Submission("one bn_param for all layers", edit("network", ("[{} for _ in hidden_dims]", "[{}] * len(hidden_dims)")), {"network": (0.7, 0.9)}, "share one bn_param"),
+    Submission("a syntax error in a function that the network mentions", edit("layernorm_forward", ("eps =", "eps = = ")),
+        zero("layernorm_forward", "layernorm_backward") | {"network": 0.9}, "SyntaxError"),
+    Submission("a new bn_param at each call", edit("network", ("p, caches =", "self.bn_params = [{} for _ in self.bn_params]\n        p, caches =")), {"network": 0.9}, "lost between two calls"),
+    Submission("layers with copies of params", both(
+        edit("network", ("self.bn_params = [", "self.own = {name: array.copy() for name, array in self.params.items()}\n        self.bn_params = [")),
+        edit("network", ("= self.params, []", "= self.own, []"))), {"network": (0.1, 0.5)}, "computes with copies"),
+    Submission("samples as they come, in an affine layer of one's own", edit("network",
+        ("np.asarray(X, dtype=self.dtype).reshape(len(X), -1)", "X"),
+        ('out, affine_cache = affine_forward(out, p[f"W{i}"], p[f"b{i}"])', 'affine_cache = out.shape, out, p[f"W{i}"]\n            out = out @ p[f"W{i}"] + p[f"b{i}"]')),
+        {"network": 0.95}, "X is expected to be flat"),
+    Submission("weights in float64 whatever dtype says", edit("network", (".astype(dtype)", "")), {"network": 0.975}, "in a network of float32"),
+    Submission("dbeta a mean", edit("layernorm_backward", ("dbeta = dout.sum(", "dbeta = dout.mean(")), {"layernorm_backward": (0.9, 0.91), "network": 0.9}, "dbeta is a mean"),
+    Submission("batch norm that keeps nothing, in a network that is right", edit("batchnorm_forward",
+        ('bn_param["running_mean"] =', "running_mean ="), ('bn_param["running_var"] =', "running_var =")), {"batchnorm_test_mode": (0.3, 0.7), "network": 0.9},
+        "the batchnorm that the network stands on isn't right itself"),
     # in the order of the notebook, too, the second helper breaks the network that comes after it
     Submission("one name for two helpers", changed(_one_name_for_two_helpers), some("network")),
     Submission("a message that can't be written as UTF-8", answer(layernorm_forward="def layernorm_forward(*a):\n    raise ValueError('\\ud800 \\x1b[2J')"),
@@ -671,6 +767,15 @@ BROKEN += [
 ]  # fmt: skip
 CHEATS += [
     cheat("a forged end of the process, of another type", also=[answer(layernorm_forward=FORGED_END)], says="ended the process"),
+    cheat("dbeta alone, which needs no thought, on forward passes that are right", also=[
+        answer(**{name: FREE.format(name) for name in ("batchnorm_backward", "batchnorm_backward_alt", "layernorm_backward")}),
+        changed(lambda nb: [setattr(cell(nb, name), "source", assignment.solution(VARIANT)[name]) for name in ("batchnorm_forward", "layernorm_forward")])],
+        shares=zero("batchnorm_backward", "batchnorm_backward_alt", "layernorm_backward", "network")),
+    cheat("the packing of answers replaced", also=[answer(layernorm_forward=(
+        "import sys\ndef layernorm_forward(x, *a):\n    sys.modules['wire'].pack = lambda *a, **k: {'array': 0, 'writeable': True}\n    return x, x"))]),
+    cheat("gradients that claim to be everything", also=[answer(network=(
+        "class Any(dict):\n    def __getitem__(self, name): return np.zeros(3)\n    def __contains__(self, name): return True\n"
+        "class FullyConnectedNet:\n    def __init__(self, *a, **k): self.params = Any()\n    def loss(self, X, y=None): return 0.0, Any()"))]),
     cheat("parameters that fill the judge's memory", also=[answer(network=(
         "class FullyConnectedNet:\n    def __init__(self, *a, **k):\n        self.params = {'W1': np.ones((60, 1000000), bool)}\n"
         "    def loss(self, X, y=None): return 0, {}"))], says="are allowed"),

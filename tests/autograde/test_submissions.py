@@ -2,6 +2,7 @@
 
 import json
 from copy import deepcopy
+from dataclasses import replace
 
 import nbformat
 import pytest
@@ -11,6 +12,7 @@ from autograde import assignment, intake
 from autograde.canonical import canonical
 from autograde.course import init
 from autograde.judge import judge
+from lab.check.figures import FIGURES
 from tests.autograde.submissions import (
     ALL,
     BROKEN,
@@ -20,6 +22,7 @@ from tests.autograde.submissions import (
     MISTAKEN,
     VARIANT,
     cell,
+    edit,
 )
 
 pytestmark = pytest.mark.usefixtures("jailed")
@@ -93,6 +96,16 @@ def test_score_and_message(course, released, answered, submission):
             assert result.output_type == "execute_result"
             assert 0 <= float(result.data["text/plain"]) <= each.metadata.nbgrader.points
             assert not any(output.get("name") == "stderr" for output in each.outputs)
+
+
+def test_a_slow_function_takes_nothing_from_answers_that_are_only_read(course, released, answered):
+    """The time of a submission ends with the first part; figures and choices stand behind it."""
+    slow = edit("batchnorm_forward", ("N, D =", "import time\n    time.sleep(3)\n    N, D ="))
+    data = nbformat.writes(slow(deepcopy(answered))).encode()
+    record, _ = graded(replace(course, seconds_per_submission=2.0), released, data)
+    right = {part for part, found in record["parts"].items() if found["share"] == 1}
+    assert right == {*FIGURES, "question_3", "question_4"}
+    assert list(record["parts"]) == list(ALL)
 
 
 @pytest.mark.parametrize("submission", MISTAKEN, ids=lambda each: each.name)

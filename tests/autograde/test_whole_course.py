@@ -169,6 +169,7 @@ def test_by_hand_feedback_report_and_grades(course):
     assert not any(f">{student}<" in report for student in CLASS)
     assert all(f"<td>{student}</td>" in staff for student in CLASS)
     assert "The file is empty" in staff
+    assert " report - 20 students" in (course.folder / "audit.log").read_text()
     for page in (report, staff):
         assert "http" not in page.replace("http-equiv", "")
 

@@ -148,7 +148,25 @@ def float32_results(variant):
     return {name: wrapped(function) for name, function in course(variant).items()}
 
 
-HONEST = [course, one_pass_and_jacobian, row_by_row, float32_results]
+def float32_inside(variant):
+    """All that comes in is made float32, and all that comes out has the dtype of what came in."""
+
+    def cast(each, dtype):
+        return each.astype(dtype) if isinstance(each, np.ndarray) else each
+
+    def wrapped(function):
+        def call(first, *others):
+            results = function(*(cast(each, np.float32) for each in (first, *others)))
+            for param in others[2:]:
+                param.update({name: cast(value, first.dtype) for name, value in param.items()})
+            return tuple(cast(each, first.dtype) for each in results)
+
+        return call
+
+    return {name: wrapped(function) for name, function in course(variant).items()}
+
+
+HONEST = [course, one_pass_and_jacobian, row_by_row, float32_results, float32_inside]
 
 
 def network(layers, **faults):
@@ -163,8 +181,8 @@ def network(layers, **faults):
             dtype=np.float32,
         ):  # fmt: skip
             self.normalization, self.reg, self.depth = normalization, reg, len(hidden_dims)
-            self.params, sizes = {}, [input_dim, *hidden_dims, num_classes]
-            self.bn_params = [{} for _ in hidden_dims]
+            self.params, sizes, self.dtype = {}, [input_dim, *hidden_dims, num_classes], dtype
+            self.bn_params = [{}] * self.depth if "one bn_param" in faults else [{} for _ in hidden_dims]
             for i in range(1, len(sizes)):
                 scale = faults.get("scale", weight_scale)
                 self.params[f"W{i}"] = (scale * np.random.randn(sizes[i - 1], sizes[i])).astype(dtype)
@@ -172,9 +190,13 @@ def network(layers, **faults):
                 if normalization and (i < len(sizes) - 1 or "norm at the end" in faults):
                     self.params[f"gamma{i}"] = np.ones(sizes[i], dtype)
                     self.params[f"beta{i}"] = np.zeros(sizes[i], dtype)
+            self.copies = {name: array.copy() for name, array in self.params.items()}
 
         def loss(self, X, y=None):
-            p, caches, out = self.params, [], X
+            p = self.copies if "copied params" in faults else self.params
+            caches, out = [], X if "X as it comes" in faults else X.reshape(len(X), -1).astype(self.dtype)
+            if "new bn_param" in faults:
+                self.bn_params = [{} for _ in range(self.depth)]
             for i in range(1, self.depth + 1):
                 out, cache = affine(out, p[f"W{i}"], p[f"b{i}"])
                 norm_cache = None
@@ -191,7 +213,7 @@ def network(layers, **faults):
             shifted = np.exp(out - out.max(axis=1, keepdims=True))
             share = shifted / shifted.sum(axis=1, keepdims=True)
             rows = np.arange(len(y))
-            weights = {name: w for name, w in p.items() if name[0] == "W"}
+            weights = {name: w for name, w in p.items() if name[0] == "W" and name != faults.get("but")}
             counted = p if "reg of all" in faults else weights
             loss = -np.log(share[rows, y]).mean()
             loss += faults.get("half", 0.5) * self.reg * sum(np.sum(w * w) for w in counted.values())

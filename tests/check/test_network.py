@@ -31,12 +31,28 @@ def test_the_labs_own_network_is_right():
         ({"half": 1}, {"regularization"}, "the loss lacks the 0.5 of the regularization"),
         ({"half": 0}, {"regularization"}, "the loss lacks the term of the regularization"),
         ({"reg of all": True}, {"regularization"}, "the regularization counts the biases too"),
+        ({"but": "W3"}, {"regularization"}, "the regularization leaves out the last weight matrix"),
         ({"pull": 0}, {"regularization"}, "the gradients lack the regularization"),
         ({"pull": 2}, {"regularization"}, "the regularization is counted twice in the gradients"),
         (
             {"no test mode": True},
             {"network in test mode"},
             "the scores use the minibatch's own statistics: batch norm is left in training mode",
+        ),
+        (
+            {"one bn_param": True},
+            {"batch norm in the network", "network in test mode"},
+            "all batch norm layers share one bn_param: their running statistics mix",
+        ),
+        (
+            {"new bn_param": True},
+            {"network in test mode"},
+            "the running statistics are lost between two calls of loss",
+        ),
+        (
+            {"X as it comes": True},
+            {"images", "dtype of the network"},
+            "X is expected to be flat, where its samples may be images",
         ),
         ({"scale": 1e-3}, {"initial parameters"}, None),
         ({"norm at the end": True}, {"parameters", "initial parameters"}, None),
@@ -47,6 +63,13 @@ def test_a_mistake_costs_its_check_and_is_named(faults, failing, mistake):
     assert {result.name for result in verdict.results if not result.passed} == failing
     assert verdict.mistakes == ((mistake,) if mistake else ())
     assert 0.75 < verdict.share < 1
+
+
+def test_a_network_with_copies_of_its_params_is_named():
+    verdict = judged(network(course(Variant()), **{"copied params": True}))
+    assert verdict.mistakes == (
+        "some params have no effect: the network computes with copies of them, or without them",
+    )
 
 
 def test_a_network_on_wrong_layers_keeps_what_does_not_depend_on_them():

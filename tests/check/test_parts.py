@@ -49,11 +49,28 @@ def test_narrow_results_and_kept_dimensions_are_remarked_on():
     assert "dgamma has shape (1, 5) where (5,) is meant; its values count" in str(verdict)
 
 
+def test_float32_on_the_way_is_remarked_on():
+    """And let pass alone: with a mistake beside it, what is only nearly right is neither right nor named."""
+    functions = next(each for each in HONEST if each.__name__ == "float32_inside")(Variant())
+    verdict = examine("layernorm_backward", functions)
+    assert verdict.passed
+    assert "the numbers were float32 on the way; the tolerance is wider" in str(verdict)
+    right = course(Variant())
+
+    def backward(dout, cache):
+        dx, dgamma, dbeta = right["layernorm_backward"](dout, cache)
+        return (1 + 5e-8) * dx, dgamma, dbeta / len(dout)
+
+    verdict = examine("layernorm_backward", right | {"layernorm_backward": backward})
+    assert verdict.share < 0.5
+    assert verdict.mistakes == ("dbeta is a mean over the batch, not a sum",)
+
+
 @pytest.mark.parametrize("part", LAYER_PARTS)
 def test_every_check_of_a_part_exists_and_weighs_something(part):
     layer, _, rows = PARTS[part]
     assert all(row.weight > 0 and layer in CHECKS[row.check].layers for row in rows)
-    assert all(row.gate in {None, *(each.check for each in rows)} for row in rows)
+    assert all({each.check for each in rows}.issuperset(row.gate) for row in rows)
     assert len({row.name for row in rows}) == len(rows)
 
 
@@ -150,8 +167,13 @@ def test_half_is_for_gradients_that_fit(which):
         ("batchnorm", "momentum swapped", "batchnorm_test_mode", 0.4, 0.6),
         ("batchnorm", "test: updates statistics", "batchnorm_test_mode", 0.9, 0.99),
         ("batchnorm", "dx: zeros", "batchnorm_backward", 0.2, 0.35),
-        ("batchnorm", "dgamma and dbeta: means", "batchnorm_backward", 0.5, 0.7),
+        ("batchnorm", "dgamma and dbeta: means", "batchnorm_backward", 0.7, 0.75),
         ("batchnorm", "dx: eps missing in one factor", "batchnorm_backward", 0.4, 0.7),
+        ("batchnorm", "dbeta: a mean", "batchnorm_backward", 0.9, 0.9),
+        ("batchnorm", "dbeta: not summed", "batchnorm_backward", 0.9, 0.9),
+        ("layernorm", "dbeta: a mean", "layernorm_backward", 0.9, 0.91),
+        ("batchnorm", "dgamma: a mean", "batchnorm_backward", 0.8, 0.85),
+        ("layernorm", "dgamma: not divided by std", "layernorm_backward", 0.8, 0.85),
         ("batchnorm", "cache modified", "batchnorm_backward", 0.9, 0.99),
         ("layernorm", "whole array", "layernorm_forward", 0.0, 0.0),
         ("layernorm", "dx: sums over the batch", "layernorm_backward", 0.0, 0.35),
