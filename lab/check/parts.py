@@ -34,7 +34,7 @@ from lab.nn.validation import require_choice
 NOT_TRIED = "not tried"
 GATED = "counts only when the values are right"
 ROUNDED = "the input is float64, but the numbers were float32 on the way; the tolerance is wider"
-WIDTH = 100  # characters of a line of a report
+WIDTH = 88  # characters of a line of a report, which a feedback page holds
 MOST_MESSAGES = 3  # that a report spells out
 OWN_TOLERANCE = 1e-5  # central differences of a function that may have eps anywhere
 
@@ -171,8 +171,9 @@ class Verdict:
         for result in self.results:
             if not result.passed:
                 said.setdefault(result.message, []).append(result.name)
-        if said and (right := [result.name for result in self.results if result.passed]):
-            lines.append(f"  right: {', '.join(right)}")
+        lines += [f"  this looks like: {mistake}" for mistake in self.mistakes]
+        if self.hint:
+            lines.append(f"  hint: {self.hint}")
         messages = list(said)
         for message in messages[:MOST_MESSAGES]:
             first, *others = said[message]
@@ -180,12 +181,11 @@ class Verdict:
                 lines.append(f"  everything: {message}")
             else:
                 lines += [f"  wrong: {first}: {message}", *_about(self.part, first)]
-                lines += [f"    the same: {', '.join(others)}"] if others else []
+                lines += [f"    the same: {'; '.join(others)}"] if others else []
         if further := [name for message in messages[MOST_MESSAGES:] for name in said[message]]:
-            lines.append(f"  also wrong: {', '.join(further)}")
-        lines += [f"  this looks like: {mistake}" for mistake in self.mistakes]
-        if self.hint:
-            lines.append(f"  hint: {self.hint}")
+            lines.append(f"  also wrong: {'; '.join(further)}")
+        if said and (right := [result.name for result in self.results if result.passed]):
+            lines.append(f"  right: {'; '.join(right)}")
         remarks = dict.fromkeys(result.remark for result in self.results if result.remark)
         lines += [f"  remark: {remark}" for remark in remarks]
         return "\n".join(wrapped(line) for line in lines)
