@@ -249,8 +249,8 @@ def network_mistakes(answers, functions, exam):
     )  # fmt: skip
     below = []
     for layer, check, names in (
-        ("batchnorm", "batch norm in the network", ("values", "dx")),
-        ("layernorm", "layer norm in the network", ("values", "dx")),
+        ("batchnorm", "batch norm in the network", ("values", "dx", "parameter gradients")),
+        ("layernorm", "layer norm in the network", ("values", "dx", "parameter gradients")),
         ("batchnorm", "network in test mode", ("default momentum", "test mode")),
     ):
         pair = [functions.get(f"{layer}_{way}") for way in ("forward", "backward")]

@@ -72,8 +72,9 @@ def test_a_network_with_copies_of_its_params_is_named():
     )
 
 
-def test_a_network_on_wrong_layers_keeps_what_does_not_depend_on_them():
-    (wrong,) = (one for one in zoo("batchnorm", Variant()) if one.name == "dx: no mean path")
+@pytest.mark.parametrize("mistake", ["dx: no mean path", "dbeta: a mean"])
+def test_a_network_on_wrong_layers_keeps_what_does_not_depend_on_them(mistake):
+    (wrong,) = (one for one in zoo("batchnorm", Variant()) if one.name == mistake)
     layers = course(Variant()) | functions_of(wrong)
     verdict = judged(network(layers), layers)
     assert {result.name for result in verdict.results if not result.passed} == {"batch norm in the network"}
