@@ -1,4 +1,4 @@
-"""Settings of the whole suite: property tests, the place of the data sets, and no silent skips in CI."""
+"""Settings of the whole suite: property tests, data sets, no silent skips in CI, why a test was tried again."""
 
 import os
 from pathlib import Path
@@ -9,6 +9,7 @@ import pytest
 hypothesis.settings.register_profile("lab", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("lab")
 
+MOST_OF_A_TRY = 3000  # characters of a traceback
 DATA = Path(__file__).parents[2] / "shared" / "data"
 if DATA.is_dir():
     os.environ.setdefault("LAB_DATA", str(DATA))
@@ -38,6 +39,13 @@ def pytest_runtest_makereport(item, call):
 def pytest_make_collect_report(collector):
     report = yield
     return fail_skips_in_ci(report, may_be_the_machine=False)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Why a test was tried again: the summary alone names it without a reason."""
+    for report in terminalreporter.getreports("rerun"):
+        terminalreporter.section(f"tried again: {report.nodeid}")
+        terminalreporter.write_line(report.longreprtext[-MOST_OF_A_TRY:])
 
 
 def fail_skips_in_ci(report, may_be_the_machine):

@@ -13,10 +13,10 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(items):
-    """Pages share two cores with all the rest: one that failed gets a second try, which the summary names."""
+    """Pages share two cores with all the rest: one that failed is tried again, and the summary says why."""
     for item in items:
         if item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.flaky(reruns=1))
+            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 @pytest.fixture(scope="session")

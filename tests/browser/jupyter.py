@@ -304,17 +304,28 @@ class Notebook(Lab):
 
     def wait_for(self, condition):
         """Wait for a JavaScript condition on `run`, `frame`, `step` and `state`."""
-        self.page.wait_for_function(
-            """condition => {
-                const line = document.querySelector(".lab-status");
-                if (!line) return false;
-                const {run, frame, step, state} = line.dataset;
-                return Function("run", "frame", "step", "state", `return ${condition}`)(
-                    +run, +frame, +step, state);
-            }""",
-            arg=condition,
-            polling=20,
-        )
+        from playwright.sync_api import TimeoutError as Unanswered
+
+        try:
+            self.page.wait_for_function(
+                """condition => {
+                    const line = document.querySelector(".lab-status");
+                    if (!line) return false;
+                    const {run, frame, step, state} = line.dataset;
+                    return Function("run", "frame", "step", "state", `return ${condition}`)(
+                        +run, +frame, +step, state);
+                }""",
+                arg=condition,
+                polling=20,
+            )
+        except Unanswered:
+            raise AssertionError(f"no {condition}; {self._shown()}, {self.complaints}") from None
+
+    def _shown(self):
+        """What the page shows, for the message of a test that failed."""
+        lines = self.page.locator(".lab-status").evaluate_all("all => all.map(line => ({...line.dataset}))")
+        outputs = self.page.locator(".jp-OutputArea-output").evaluate_all("all => all.map(e => e.innerText)")
+        return f"explorers: {lines}, outputs: {[text[:300] for text in outputs]}"
 
     def wait_for_run(self, after):
         """Wait for a run beyond this one; its number."""
