@@ -1,4 +1,4 @@
-"""Settings of the whole suite: property tests, data sets, no silent skips in CI, why a test was tried again."""
+"""Settings of the whole suite: property tests, data, no silent skips in CI, why a test was tried again."""
 
 import os
 from pathlib import Path
