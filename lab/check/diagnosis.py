@@ -21,7 +21,7 @@ BY_PATTERN = (
 SHAPES = "right shapes only where N = D: something is combined along the wrong axis"
 AXIS_HINT = "Write down the shapes of x, of the mean and of gamma, and along which axis they meet."
 
-# What exceptions give away: (pattern, mistake, hint); the last of a layer alone.
+# What exceptions give away: (pattern, mistake, hint).
 CALLED = "Compare the line that begins with def with the one that was handed out."
 UNDEFINED = "Look for a typing error, a cell that was not run, or an import that is missing."
 WRITTEN = "Look at what is written to: a function may only change arrays that it made itself."
@@ -40,8 +40,8 @@ ERRORS = (
      "the function takes other arguments than its text says", CALLED),
     (r"is not defined", "a name is used that nothing defines", UNDEFINED),
     (r"returns nothing", "nothing is returned", "Look at the last line of the function."),
-    (r"broadcast|not aligned|mismatch in its core dimension", SHAPES, AXIS_HINT),
 )  # fmt: skip
+LAYER_ERRORS = (*ERRORS, (r"broadcast|not aligned|mismatch in its core dimension", SHAPES, AXIS_HINT))
 
 
 def diagnose(answers, implementation, exam):
@@ -55,7 +55,7 @@ def diagnose(answers, implementation, exam):
     if not found:
         mistakes, hints = _on_a_square(answers, implementation, exam)
     if not mistakes:
-        mistakes, hint = of_error(answers)
+        mistakes, hint = of_error(answers, LAYER_ERRORS)
         hints = [hint]
     if forward:
         mistakes = [*forward.mistakes, *(each for each in mistakes if each not in forward.mistakes)]
@@ -65,7 +65,7 @@ def diagnose(answers, implementation, exam):
     return tuple(mistakes), " ".join(dict.fromkeys(filter(None, hints)))
 
 
-def of_error(answers, patterns=ERRORS):
+def of_error(answers, patterns):
     """(mistakes, hint) from what was raised; nothing where the text gives nothing away."""
     for answer in answers.values():
         for pattern, mistake, hint in patterns if answer.error is not None else ():

@@ -221,7 +221,7 @@ def examine(part, functions, exam=None):
         return verdict
     if layer == "network":
         found = network_mistakes(answers, functions, exam)
-        return Verdict(part, results, *(found if found[0] else of_error(answers, ERRORS[:-1])))
+        return Verdict(part, results, *(found if found[0] else of_error(answers, ERRORS)))
     with np.errstate(all="ignore"):
         results = _best(verdict, implementation, exam) if is_astray else results
         return Verdict(part, results, *diagnose(answers, implementation, exam))
