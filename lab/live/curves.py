@@ -6,7 +6,7 @@ Logarithmic axes carry exponents of ten: a figure then has one kind of scale, wh
 import numpy as np
 
 MOST_POINTS = 200  # of one curve: more cost the browser time and show nothing new
-LIMITS = -6, 9  # exponents of ten: beyond them a loss has vanished, or the run has exploded
+BELOW = -1000.0  # an exponent under every axis: float64 ends at -324
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 NOTHING = np.zeros(0), np.zeros(0)
 
@@ -24,19 +24,21 @@ def thinned(loss):
     with np.errstate(all="ignore"):
         counts = np.diff(np.append(starts, len(loss)))
         x, y = np.add.reduceat(update, starts) / counts, np.add.reduceat(loss, starts) / counts
-    return finite(x, y)
-
-
-def finite(x, y):
-    """The points of a curve that can be drawn."""
     shown = np.isfinite(y)
     return x[shown], y[shown]
 
 
-def exponents(y, limits=LIMITS):
-    """log10 of what is positive, within what an axis shows; what has vanished lies at its lower end."""
+def drawable(x, y):
+    """The points of a curve that have a place in a figure: all but nan and inf. -inf, the exponent of zero,
+    is under every axis."""
+    shown = ~np.isnan(y) & (y < np.inf)
+    return x[shown], y[shown]
+
+
+def exponents(y):
+    """log10 of y; -inf where it is zero, or less."""
     with np.errstate(all="ignore"):
-        return np.clip(np.log10(np.maximum(y, 0)), *limits)
+        return np.log10(np.maximum(y, 0))
 
 
 def band(x, low, high):

@@ -24,6 +24,7 @@ HEIGHT, PRESENTED_HEIGHT = 180, 350  # pixels
 MARGIN = {"top": 8, "bottom": 42, "left": 66, "right": 22}
 PRESENTED_MARGIN = {"top": 14, "bottom": 74, "left": 108, "right": 36}
 CROSSES = "off: variance < 10 eps"
+BELOW = -1000.0  # where the exponent of zero is drawn: under every axis, as float64 ends at -324
 
 
 class Panel:
@@ -47,8 +48,13 @@ class Panel:
         self._crosses = bqplot.Scatter(
             x=np.zeros(0), y=np.zeros(0), scales=scales, marker="cross", default_size=150, colors=["#000000"]
         )
+        # Where a curve leaves the figure at its lower edge, wherever that is: on a scale of its own.
+        self._zeros = bqplot.Scatter(
+            x=np.zeros(0), y=np.zeros(0), scales={"x": self._x, "y": bqplot.LinearScale(min=0.0, max=1.0)},
+            marker="triangle-down", default_size=150, colors=["#000000"],
+        )  # fmt: skip
         self._figure = bqplot.Figure(
-            marks=[*self._lines.values(), self._crosses], axes=[self._x_axis, self._y_axis],
+            marks=[*self._lines.values(), self._crosses, self._zeros], axes=[self._x_axis, self._y_axis],
             animation_duration=0, display_toolbar=False, padding_x=0, padding_y=0.03,
             layout=widgets.Layout(width="100%", min_width="0"),
         )  # fmt: skip
@@ -91,22 +97,35 @@ class Panel:
         view = self.view
         if mark == "guide":
             return self._draw(mark, self._guides(view, frame))
-        curve = view.marks.get(mark)
-        of_role = {
+        of_role = self._curves(mark, sides)
+        if mark == "cross":
+            return self._scatter(self._crosses, *self._points(of_role))
+        if mark == "solid":
+            drawn = [curve for one in view.marks for curve in self._curves(one, sides).values()]
+            self._fit(view, drawn, sides, frame)
+            x, y = self._points(of_role)
+            zeros = np.unique(x[np.isneginf(y)])
+            self._scatter(self._zeros, zeros, np.zeros(len(zeros)))
+        return self._draw(mark, [of_role.get(role, curves.NOTHING) for role in COLOURS])
+
+    def _curves(self, mark, sides):
+        """{role: (x, y)} of a mark of the view, for the roles that have one."""
+        curve = self.view.marks.get(mark)
+        return {
             role: curve(side, self._layer.value)
             for role, side in sides.items()
-            if curve and (mark != "band" or role in WITH_BANDS)
+            if curve and (mark not in ("band", "cross") or role in WITH_BANDS)
         }
-        if mark == "cross":
-            points = [of_role[role] for role in WITH_BANDS if role in of_role] or [curves.NOTHING]
-            x, y = np.concatenate(points, axis=1)
-            if len(x) or len(self._crosses.x):
-                with self._crosses.hold_sync():
-                    self._crosses.x, self._crosses.y = x, y
-            return None
-        if mark == "solid":
-            self._fit(view, of_role, sides, frame)
-        return self._draw(mark, [of_role.get(role, curves.NOTHING) for role in COLOURS])
+
+    def _points(self, of_role):
+        """The x and y of all curves one after the other."""
+        return np.concatenate([*of_role.values(), curves.NOTHING], axis=1)
+
+    def _scatter(self, mark, x, y):
+        """One message, but none where there is nothing to draw and nothing to take away."""
+        if len(x) or len(mark.x):
+            with mark.hold_sync():
+                mark.x, mark.y = x, _placed(y)
 
     def tell(self, names, sides, frame):
         """The key, and what can be seen in words; a message each where something has changed."""
@@ -122,6 +141,8 @@ class Panel:
         )
         if len(self._crosses.x):
             key += f'<span class="lab-key"><b>✚</b> {escape(CROSSES)}</span>'
+        if len(self._zeros.x):
+            key += f'<span class="lab-key"><b>▼</b> {escape(view.below)}</span>'
         self._key.value = key
         seen = [
             f"{names[role]}: {said}" for role, side in sides.items()
@@ -130,7 +151,7 @@ class Panel:
         self._words.value = f"<p>{escape(view.title)}. {escape('; '.join(seen))}.</p>"
 
     def _draw(self, mark, of_role):
-        both = curves.stacked(of_role, self._y.min)
+        both = _placed(curves.stacked(of_role, self._y.min))
         with self._lines[mark].hold_sync():
             self._lines[mark].x, self._lines[mark].y = both
 
@@ -146,9 +167,9 @@ class Panel:
             lines += [(np.full(2, float(m)), np.array([-1e3, 1e3])) for m in moments[-len(COLOURS) :]]
         return [*lines, *[curves.NOTHING] * (len(COLOURS) - len(lines))]
 
-    def _fit(self, view, of_role, sides, frame):
-        """Axes for what is drawn; what stays as it is costs no message."""
-        x, y = np.concatenate([*of_role.values(), curves.NOTHING], axis=1)
+    def _fit(self, view, drawn, sides, frame):
+        """Axes for all curves that are drawn; what stays as it is costs no message."""
+        x, y = np.concatenate([*drawn, curves.NOTHING], axis=1)
         depth = max((len(side.config.hidden_dims) for side in sides.values()), default=1)
         first, last = {
             "updates": (0, frame.total_steps),
@@ -187,6 +208,11 @@ X_LABELS = {
     "updates": "updates", "epochs": "epochs", "layers": "hidden layer", "matrices": "weights of layer",
     "values": "input of the activation function",
 }  # fmt: skip
+
+
+def _placed(y):
+    """What is under every axis, at a place that can be drawn."""
+    return np.where(np.isneginf(y), BELOW, y)
 
 
 def _around(x):

@@ -237,7 +237,7 @@ class Figure:
         y = getattr(results, self._name)[:, shown]
         diverged = results.diverged[:, shown]
         if self._name == "loss":
-            y = curves.exponents(np.where(diverged, np.inf, y), LOSSES)
+            y = np.clip(curves.exponents(np.where(diverged, np.inf, y)), *LOSSES)
         x = np.broadcast_to(self._axis.places[shown], y.shape)
         with self._lines.hold_sync():
             self._lines.x, self._lines.y = curves.stacked(list(zip(x, y, strict=True)))

@@ -1,6 +1,7 @@
 """What a figure can show: one view is a line in the table at the end.
 
-A view turns a side of the race into curves, (x, y) each. All y that span decades are exponents of ten.
+A view turns a side of the race into curves, (x, y) each. All y that span decades are exponents of ten;
+that of zero is -inf.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +14,6 @@ from lab.live import curves
 from lab.live.race import Side
 
 Curve = tuple[np.ndarray, np.ndarray]
-SIZES = -9, 9  # exponents of ten that an axis for activations and gradients can show
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class View:
     is_log: bool = False
     tick_format: str = "~g"
     guide: float | None = None  # a horizontal line
+    below: str = "zero"  # what lies under every axis
     keys: tuple[tuple[str, str], ...] = field(default=())  # (line style, what it stands for)
 
 
@@ -77,7 +78,7 @@ def _by_layer(values: Callable[[Any], np.ndarray | None], is_log=False):
         if y is None:
             return curves.NOTHING
         x = np.arange(1.0, len(y) + 1)
-        return curves.finite(x, curves.exponents(y, SIZES) if is_log else y)
+        return curves.drawable(x, curves.exponents(y) if is_log else y)
 
     return curve
 
@@ -91,7 +92,7 @@ def _band(values: Callable[[Any], np.ndarray | None]):
             return curves.NOTHING
         x = np.arange(1.0, len(y) + 1)
         shown = np.isfinite(y).all(axis=-1)
-        low, high = curves.exponents(y[shown, 0], SIZES), curves.exponents(y[shown, 2], SIZES)
+        low, high = curves.exponents(y[shown, 0]), curves.exponents(y[shown, 2])
         return curves.band(x[shown], low, high)
 
     return outline
@@ -102,7 +103,7 @@ def _off(side, _layer):
     if not side.signals or not len(side.signals.is_off):
         return curves.NOTHING
     x = 1.0 + np.flatnonzero(side.signals.is_off)
-    return curves.finite(x, curves.exponents(side.signals.sizes[side.signals.is_off, 1], SIZES))
+    return curves.drawable(x, curves.exponents(side.signals.sizes[side.signals.is_off, 1]))
 
 
 def _histogram(side, layer):
@@ -155,7 +156,7 @@ BAND = (("band", "5–95 % of units"),)
 VIEWS = {
     "loss": View(
         "loss, logarithmic", "updates", "loss", (-2, 1), {"solid": _loss_exponents}, _loss_words,
-        fit=curves.whole_span, is_log=True,
+        fit=curves.whole_span, is_log=True, below="zero or less",
     ),
     "loss-linear": View(
         "loss, linear", "updates", "loss", (0, 2.5), {"solid": _loss}, _loss_words, fit=curves.round_span,

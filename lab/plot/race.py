@@ -22,8 +22,8 @@ def draw(runs, kind) -> Figure:
     """A figure of 8 × 4.5 inches on white, its curves in the order of the runs, its legend by their names.
 
     runs: list of (name, role, side); role is "chosen", "twin", "ghost" or "pinned"; side has `.loss`
-    (updates,), which is drawn on a logarithmic axis without what isn't finite, and `.accuracies`, a list of
-    `lab.train.loop.Accuracy`. kind: "loss" or "accuracy", training solid and validation dashed.
+    (updates,), which is drawn on a logarithmic axis, with gaps where it isn't finite, and `.accuracies`, a
+    list of `lab.train.loop.Accuracy`. kind: "loss" or "accuracy", training solid and validation dashed.
     Raises ValueError for another kind or role.
     """
     require_choice("kind", kind, KINDS)
@@ -39,7 +39,7 @@ def draw(runs, kind) -> Figure:
             keys.append((name, Line2D([], [], color=colour, linewidth=2)))
             (_draw_loss if kind == "loss" else _draw_accuracy)(axes, side, colour)
         if kind == "loss":
-            axes.set_yscale("log")
+            axes.set_yscale("log", nonpositive="clip")  # a loss of zero leaves the figure below
         else:
             axes.set_ylim(0, 1)
             axes.yaxis.set_major_formatter(PercentFormatter(1))
@@ -50,8 +50,7 @@ def draw(runs, kind) -> Figure:
 
 def _draw_loss(axes, side, colour):
     update, loss = np.arange(1, len(side.loss) + 1), np.asarray(side.loss, dtype=float)
-    there = np.isfinite(loss) & (loss > 0)
-    axes.plot(update[there], loss[there], color=colour, linewidth=1.5)
+    axes.plot(update, np.where(np.isfinite(loss), loss, np.nan), color=colour, linewidth=1.5)
 
 
 def _draw_accuracy(axes, side, colour):

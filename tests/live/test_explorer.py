@@ -513,8 +513,6 @@ async def test_no_nan_reaches_a_mark_when_a_run_diverges(views):
         assert len(seen) > len(marks)
         assert all(np.isfinite(values).all() for values in seen)
         assert all(np.isfinite([s.min, s.max]).all() for p in explorer._panels for s in (p._x, p._y))
-        loss = drawn(explorer, 0, "solid", "chosen")[1]
-        assert ((loss >= curves.LIMITS[0]) & (loss <= curves.LIMITS[1])).all()
         assert "No normalization, " in sentence(explorer)
         assert "diverged at update" in sentence(explorer)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from lab.live import curves
-from lab.live.panel import COLOURS, CROSSES, PRESENTED_HEIGHT, Panel
+from lab.live.panel import BELOW, COLOURS, CROSSES, PRESENTED_HEIGHT, Panel
 from lab.live.race import Frame, Side
 from lab.live.views import VIEWS
 from lab.train.loop import Accuracy
@@ -159,6 +159,22 @@ def test_batch_norm_that_is_off_is_crossed_and_explained(sent):
     assert escape(CROSSES) not in panel._key.value
 
 
+def test_what_is_zero_leaves_the_figure_where_a_mark_says_so(sent):
+    """The axis encloses all numbers, of lines and of bands, however small; zero has no exponent."""
+    panel = draw(panel_of("activations"), {"chosen": side()})
+    assert not [message for message in sent if message[0] is panel._zeros]
+    assert "▼" not in panel._key.value
+    draw(panel, {"twin": side(sizes=(1e-40, 0.0)), "chosen": side()})
+    assert panel._y.min == -41  # the band goes down to half of the median
+    _, y = curve(panel, "solid", "twin")
+    np.testing.assert_allclose(y[:2], [-40, BELOW])
+    np.testing.assert_array_equal((panel._zeros.x, panel._zeros.y), ([2], [0]))
+    assert "▼</b> zero<" in panel._key.value
+    draw(panel)
+    assert len(panel._zeros.x) == 0
+    assert "▼" not in panel._key.value
+
+
 # --- guides ------------------------------------------------------------------------------------------
 
 
@@ -238,8 +254,8 @@ def test_the_deepest_network_sets_the_axis():
 @pytest.mark.parametrize(
     ("view", "scale", "y"),
     [
-        ("loss", 1.0, (-2, 1)), ("loss", 30.0, (-2, 3)), ("loss", 1e-3, (-3, 1)), ("loss", 0.0, (-6, 1)),
-        ("loss", 1e40, (-2, 9)), ("loss-linear", 0.4, (0, 2.5)), ("loss-linear", 1.0, (0, 5)),
+        ("loss", 1.0, (-2, 1)), ("loss", 30.0, (-2, 3)), ("loss", 1e-3, (-3, 1)), ("loss", 0.0, (-2, 1)),
+        ("loss", 1e40, (-2, 41)), ("loss-linear", 0.4, (0, 2.5)), ("loss-linear", 1.0, (0, 5)),
         ("loss-linear", 30.0, (0, 250)), ("accuracy", 1.0, (0, 1)), ("activations", 1.0, (-3, 1)),
         ("activations", 1e-6, (-7, 1)), ("gradient", 1e3, (-3, 3)), ("update", 1.0, (-6, 0)),
     ],
@@ -424,7 +440,7 @@ def test_nothing_is_animated_and_no_legend_covers_data():
 def test_marks_and_roles_have_the_order_of_the_style_sheet():
     """It counts marks and curves to colour them: bands first, then guides; curves by role."""
     marks = panel_of("loss")._figure.marks
-    assert [type(mark) for mark in marks] == [bqplot.Lines] * 4 + [bqplot.Scatter]
+    assert [type(mark) for mark in marks] == [bqplot.Lines] * 4 + [bqplot.Scatter] * 2
     assert [mark.fill for mark in marks[:4]] == ["inside", "none", "none", "none"]
     assert [mark.line_style for mark in marks[1:4]] == ["dotted", "dashed", "solid"]
     counted = re.findall(r"\.lab-explorer \.(\w+), \.lab-explorer \.curve:nth-of-type\((\d)\)", STYLE)

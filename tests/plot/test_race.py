@@ -83,8 +83,12 @@ def test_colour_follows_the_role(count):
 
 
 def test_divergence_is_drawn_as_far_as_it_goes():
-    (curve,) = curves(race.draw([("a", "chosen", side([2.0, 1e30, np.inf, np.nan, 0.0, 1.0]))], "loss"))
-    assert curve[2:] == ([1, 2, 6], [2.0, 1e30, 1.0])
+    figure = race.draw([("a", "chosen", side([2.0, 1e30, np.inf, np.nan, 0.0, 1.0]))], "loss")
+    ((*_, x, y),) = curves(figure)
+    assert x == [1, 2, 3, 4, 5, 6]
+    np.testing.assert_array_equal(y, [2.0, 1e30, np.nan, np.nan, 0.0, 1.0])
+    (axes,) = figure.axes
+    assert axes.transData.transform((5, 0.0))[1] < axes.transAxes.transform((0, 0))[1]  # zero is below
 
 
 @pytest.mark.parametrize("kind", race.KINDS)
@@ -92,7 +96,7 @@ def test_divergence_is_drawn_as_far_as_it_goes():
 def test_nothing_to_draw_is_an_empty_figure(kind, runs):
     figure = race.draw(runs, kind)
     figure.draw_without_rendering()
-    assert all(y == [] for *_, y in curves(figure)) or kind == "accuracy"
+    assert not any(np.isfinite(y).any() for *_, y in curves(figure)) or kind == "accuracy"
 
 
 def test_names_are_taken_as_they_are():
