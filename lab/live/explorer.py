@@ -22,7 +22,8 @@ from lab.train.config import NETWORK_FIELDS
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 STYLES = ("controls.css", "explorer.css")
-SPEEDS = (1, 2, 5, 10, 20, 50)
+SPEEDS = (1, 2, 5, 10, 20, 50)  # updates from frame to frame
+TEN_SECONDS = 0  # in place of None, which to a selection means that nothing is selected
 LOSSES = tuple(name for name in VIEWS if name.startswith("loss"))
 OTHERS = tuple(name for name in VIEWS if name not in LOSSES)
 FIRST_VIEWS = ("accuracy", "activations", "update")  # beside the loss
@@ -51,9 +52,9 @@ class Explorer(widgets.VBox):
 
     config: the chosen network to start from, a `Config` or a shared string "nl1:…"; its fields may also be
     given one by one, such as `Explorer(dataset="cifar10")`. scene: name of a scene to start with, see
-    `lab.live.scenes.SCENES`. twin, data, layers: see `lab.live.race.Race`. speed: updates from frame to
-    frame. play: whether it trains from the start. show: names of the controls that are there at all;
-    by default all of them, the less needed ones behind a fold. lock: names of those that can't be moved.
+    `lab.live.scenes.SCENES`. twin, data, layers, speed: see `lab.live.race.Race`. play: whether it trains
+    from the start. show: names of the controls that are there at all; by default all of them, the less
+    needed ones behind a fold. lock: names of those that can't be moved.
     views: of the three figures beside the loss, names of `lab.live.views.VIEWS`. presenter: large type.
     net: a network of one's own, or the class or function that makes it, such as
     `Explorer(net=FullyConnectedNet)`; see `Race` and `lab.train.borrowed.borrow`. Controls that it doesn't
@@ -96,9 +97,6 @@ class Explorer(widgets.VBox):
         config = naming((config or Config()).replace(**fields), data)
         if first and twin is None:
             twin = config.replace(**differences(first.config, first.twin))
-        if speed is None:
-            speed = first.speed if first else 2
-
         self._frame: Frame | None = None
         self._pinned: list[tuple[str, Side]] = []
         self._later: list = []  # keys of what still has to be drawn, first what waits longest
@@ -161,9 +159,11 @@ class Explorer(widgets.VBox):
             wish: widgets.Button(description=label, icon=icon, tooltip=tooltip)
             for wish, (label, icon, tooltip) in wishes.items()
         }
+        speeds = sorted({*SPEEDS, speed or 1})
         parts.speed = widgets.SelectionSlider(
-            options=sorted({*SPEEDS, speed}), value=speed, description="updates per frame"
-        )
+            options=[("a run in 10 s", TEN_SECONDS), *((f"{one} a frame", one) for one in speeds)],
+            value=speed or TEN_SECONDS, description="pace",
+        )  # fmt: skip
         parts.scene = widgets.Dropdown(
             options=[("choose a scene", ""), *((name, name) for name in SCENES)],
             value=self._scene.name if self._scene else "", tooltip="scene",
@@ -241,7 +241,7 @@ class Explorer(widgets.VBox):
         parts = self._parts
         for wish, button in parts.wishes.items():
             button.on_click(partial(self._wish, wish))
-        parts.speed.observe(lambda change: setattr(self.race, "speed", change["new"]), "value")
+        parts.speed.observe(lambda change: setattr(self.race, "speed", change["new"] or None), "value")
         parts.scene.observe(self._open_scene, "value")
         parts.presenter.observe(lambda change: self._present(change["new"]), "value")
         parts.pin.on_click(self._pin)
@@ -289,7 +289,6 @@ class Explorer(widgets.VBox):
         self._scene = scene_named(change["new"]) if change["new"] else None
         if self._scene is None:
             return
-        self._parts.speed.value = self._scene.speed
         for panel, view in zip(self._panels[1:], self._scene.views, strict=False):
             panel.choice.value = view
         self._open(self._scene.config, self._scene.twin)

@@ -24,12 +24,14 @@ from lab.data import Data, DataError
 from lab.live.deadline import Overdue, deadline
 from lab.live.history import History
 from lab.nn import compiled
+from lab.nn.validation import require_number
 from lab.probe import Signals, observe
 from lab.train import Config, Training
 from lab.train.borrowed import heard_fields, is_model
 from lab.train.loop import OWN_DATA, Accuracy, load_data
 
 FRAME = 0.05  # seconds from frame to frame
+WHOLE_RUN = 200  # frames, ten seconds: how long a run takes whose speed isn't set
 BUSY = 0.05  # seconds of a frame that training and showing may take
 LAB = Path(__file__).resolve().parents[1]
 DATA_FIELDS = ("dataset", "train_size", "val_size", "preprocessing", "dtype", "stream_seed")
@@ -110,7 +112,8 @@ class Race:
     net: in the place of `FullyConnectedNet`, a class or function that makes a network, which makes the twin,
     too; or a model as it is, whose copy is the chosen network and runs against the lab's own. See
     `lab.train.borrowed.borrow`.
-    speed: updates from frame to frame, as many of them as there is time for; frames go before.
+    speed: updates from frame to frame, as many of them as there is time for; frames go before. None: so many
+    that a whole run takes ten seconds.
     play: whether to go on after the first update.
     Raises RuntimeError where no event loop is running.
     """
@@ -124,9 +127,11 @@ class Race:
         data=None,
         layers=None,
         net=None,
-        speed: int = 2,
+        speed: int | None = None,
         play: bool = True,
     ):
+        if speed is not None:
+            require_number("speed, in updates from frame to frame,", speed, least=1, whole=True)
         try:
             self._loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -286,7 +291,7 @@ class Race:
                     if self._back:
                         await self._go_back(self._back.popleft())
                     elif self._is_playing:
-                        await self._train(self.speed, until=began + BUSY - self._showing)
+                        await self._train(self._pace(), until=began + BUSY - self._showing)
                     elif self._steps:
                         self._steps.popleft()
                         await self._train(1)
@@ -368,6 +373,14 @@ class Race:
             if self._restart or self._news.is_set():
                 break
         self._seconds += time.perf_counter() - slice_began
+
+    def _pace(self):
+        """How many updates the next frame is ahead."""
+        if self.speed is not None or self._trainings is None:
+            return self.speed or 1
+        total = max(training.total_steps for training in self._trainings)
+        frame = self._step * WHOLE_RUN // total + 1
+        return max(1, -(-frame * total // WHOLE_RUN) - self._step)
 
     def _update(self, trainings, signals, look):
         """One update of each network; `signals` takes what was seen where it was looked at."""

@@ -21,7 +21,18 @@ import pytest
 from lab.data import Data
 from lab.live import Explorer, curves, race, running, words
 from lab.live.controls import FIELDS, Control, from_config
-from lab.live.explorer import ASSETS, CATCH_UP, FIRST_VIEWS, OTHERS, PINS, SAID_EVERY, SAVED, SPEEDS, STYLES
+from lab.live.explorer import (
+    ASSETS,
+    CATCH_UP,
+    FIRST_VIEWS,
+    OTHERS,
+    PINS,
+    SAID_EVERY,
+    SAVED,
+    SPEEDS,
+    STYLES,
+    TEN_SECONDS,
+)
 from lab.live.panel import COLOURS
 from lab.live.scenes import SCENES
 from lab.live.views import VIEWS
@@ -292,6 +303,8 @@ async def test_speed_control():
         assert explorer.race.speed == 1
         pick(explorer._parts.speed, 50)
         assert explorer.race.speed == 50
+        pick(explorer._parts.speed, TEN_SECONDS)
+        assert explorer.race.speed is None
 
 
 @live
@@ -653,7 +666,8 @@ def assert_scene_is_open(explorer, scene, run):
     frame = explorer._frame
     assert (frame.chosen.config, frame.twin.config) == (scene.config, scene.twin)
     assert explorer.race.config == scene.config
-    assert explorer.race.speed == explorer._parts.speed.value == scene.speed
+    assert explorer.race.speed is None
+    assert explorer._parts.speed.value == TEN_SECONDS
     assert [panel.choice.value for panel in explorer._panels] == ["loss", *scene.views]
     assert {name: c.value for name, c in explorer._controls.items()} == from_config(scene.config)
     assert title(explorer).endswith(f"{scene.question} Look: {scene.look}")

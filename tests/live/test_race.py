@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lab.data import DataError
+from lab.live import race
 from lab.live.race import Race
 from lab.nn import batchnorm_backward, batchnorm_forward
 from lab.train import Training
@@ -254,6 +255,26 @@ async def test_speed_is_updates_from_frame_to_frame():
     steps = [frame.step for frame in screen]
     assert steps[:3] == [1, 2, 3]
     assert steps[-1] - steps[-2] == 20
+
+
+@pytest.mark.parametrize("epochs", [3, 50, 100, 1000])
+@live
+async def test_by_default_a_run_takes_ten_seconds_whatever_its_number_of_updates(epochs, monkeypatch):
+    """Two hundred frames, each the same number of updates ahead; fewer where there are fewer updates."""
+    monkeypatch.setattr(race, "FRAME", 0.0)
+    _, screen = start(CONFIG.replace(epochs=epochs))
+    await until(lambda: screen and screen.last.is_done)
+    steps = np.diff([frame.step for frame in screen])
+    usual = max(1, epochs * 5 / 200)
+    assert np.abs(steps[steps > 0] - usual).max() <= 1  # the first update stands in a frame of its own
+    assert len(steps) == pytest.approx(min(200, 5 * epochs), abs=3)
+
+
+@pytest.mark.parametrize("speed", [0, -3, 2.5, "fast", True])
+@live
+async def test_a_speed_that_is_none(speed):
+    with pytest.raises(ValueError, match="speed, in updates from frame to frame, must be"):
+        start(speed=speed)
 
 
 # --- twins and ghosts ---------------------------------------------------------------------------------

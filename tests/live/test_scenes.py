@@ -12,7 +12,6 @@ from lab.probe import observe
 from lab.train.loop import blas_threads, load_data
 
 SEEDS = range(5)
-UPDATES_A_SECOND = 20  # at speed 1
 
 
 @cache
@@ -33,16 +32,17 @@ def raced(name, seed):
     with blas_threads(scene.config.batch_size):
         first = [observe(side) for side in sides]
         for side in sides:
-            while side.step < scene.steps:
-                next(iter(side))
-        return first, sides, [observe(side.branch()) for side in sides]
+            for _ in zip(range(side.step, scene.steps), side, strict=False):
+                pass
+        return first, sides, [None if side.diverged_at else observe(side.branch()) for side in sides]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", SCENES)
 def test_claim(name, seed):
     scene, (_, sides, _) = SCENES[name], raced(name, seed)
-    assert [side.step for side in sides] == [scene.steps, scene.steps]
+    assert sides[0].step == scene.steps
+    assert sides[1].step == scene.steps or sides[1].diverged_at
     assert scene.gap(*(side.branch() for side in sides)) >= scene.least
 
 
@@ -55,10 +55,12 @@ def vanishes(first, _sides, _last):
     return (steps_between(first[1].sizes) < 1e-3).all() and (first[0].sizes[:, 1] > 0.5).all()
 
 
-def explodes(first, _sides, last):
+def explodes(first, sides, last):
     return (
-        all(5 < np.exp(np.log(steps_between(s.sizes)).mean()) < 7.5 for s in (first[1], last[1]))
+        5 < np.exp(np.log(steps_between(first[1].sizes)).mean()) < 7.5
         and (last[0].sizes[:, 1] < 1).all()
+        and sides[0].diverged_at is None
+        and sides[1].diverged_at <= 10
     )
 
 
@@ -152,15 +154,13 @@ def test_scenes_are_those_of_the_lecture():
 
 @pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES)
 def test_scene_fits_on_the_screen_and_into_the_lesson(scene):
-    """Three figures that exist; one line each to look for and to ask; seen within ten seconds."""
+    """Three figures that exist; one line each to look for and to ask; seen in the course of a run."""
     assert set(scene.views) <= set(VIEWS) - {"loss"}
     assert len(set(scene.views)) == len(scene.views) == 3
     assert max(len(scene.look), len(scene.question)) <= 95
     assert scene.config != scene.twin
     assert scene.config.dataset == scene.twin.dataset == "digits"
-    assert scene.steps / (UPDATES_A_SECOND * scene.speed) <= 10
-    seconds = training(scene.config).total_steps / (UPDATES_A_SECOND * scene.speed)
-    assert 15 <= seconds <= 25
+    assert scene.steps <= training(scene.config).total_steps / 2
 
 
 def test_scene_is_found_by_its_name():
