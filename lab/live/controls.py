@@ -31,6 +31,9 @@ class Field:
     usual: str = ""  # the word for None, which then comes before all positions
     choices: tuple[tuple[str, Any], ...] = ()  # (label, value)
     is_main: bool = False  # always shown, not behind the fold
+    # Whether a network with this configuration doesn't hear it, and the sentence that says so.
+    is_idle: Callable[[Config], bool] = lambda config: False
+    idle: str = ""
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -89,11 +92,17 @@ def _choices(labels):
     return tuple((label, value) for value, label in labels.items())
 
 
+def _is_plain(config):
+    return config.normalization is None
+
+
 # In the order of the screen.
 FIELDS = (
     Field(
         "weight_scale", "weight scale", "Spread of the first weights.",
         positions=_decades(-4, 0), is_main=True,
+        is_idle=lambda config: config.initialization != "normal",
+        idle="Without effect: the initialization sets it.",
     ),
     Field(
         "batch_size", "batch size", "Samples in an update.",
@@ -138,7 +147,7 @@ FIELDS = (
     ),
     Field(
         "eps", "eps", "Added to each variance; large, it switches the norm off.",
-        positions=_decades(-12, -1, 1),
+        positions=_decades(-12, -1, 1), is_idle=_is_plain, idle="Without effect: there is no normalization.",
     ),
     Field(
         "noise", "noise", "Random shift and scale of each unit before its activation.",
@@ -147,6 +156,8 @@ FIELDS = (
     Field(
         "num_groups", "groups", "Of units in group norm; their number must divide the width.",
         positions=(1, 2, 4, 5, 10, 20, 25, 50, 100, 125, 250, 500), whole=True,
+        is_idle=lambda config: "groupnorm" not in (config.normalization or ""),
+        idle="Without effect: there is no group norm.",
     ),
     Field(
         "convention", "convention", "Details on which papers differ: the variance, the eps.",
@@ -155,6 +166,7 @@ FIELDS = (
             ("eps outside the root", "eps_outside"), ("official weight std.", "official"),
             ("scaled weight std.", "scaled"),
         ),
+        is_idle=_is_plain, idle="Without effect: there is no normalization.",
     ),
     Field(
         "dataset", "data set", "What both networks learn; all but digits are downloaded.",
@@ -220,6 +232,7 @@ class Control(widgets.VBox):
         refused: Callable[[str], None],
     ):
         self.field, self._value, self._changed, self._refused = field.joined(value), value, changed, refused
+        self._is_locked = self._is_idle = False
         self._explanation = widgets.HTML(self._explained())
         self._inputs = self._number_and_slider() if field.positions else [self._selection()]
         super().__init__([*self._inputs, self._explanation])
@@ -232,14 +245,26 @@ class Control(widgets.VBox):
         return self._value
 
     @property
-    def disabled(self) -> bool:
+    def is_locked(self) -> bool:
         """Whether it is locked against changes by hand."""
-        return self._inputs[0].disabled
+        return self._is_locked
 
-    @disabled.setter
-    def disabled(self, is_locked):
+    @is_locked.setter
+    def is_locked(self, is_locked):
+        self._is_locked = is_locked
+        self._rest()
+
+    def hear(self, *configs: Config):
+        """Rest, and say why, where no network with one of these configurations hears it."""
+        is_idle = all(self.field.is_idle(config) for config in configs)
+        if is_idle != self._is_idle:
+            self._is_idle = is_idle
+            self._explanation.value = self._explained()
+            self._rest()
+
+    def _rest(self):
         for one in self._inputs:
-            one.disabled = is_locked
+            one.disabled = self._is_locked or self._is_idle
 
     def show(self, value):
         """Set the value from outside; `changed` is not called."""
@@ -280,7 +305,9 @@ class Control(widgets.VBox):
         return tuple((label, NONE if value is None else value) for label, value in self.field.choices)
 
     def _explained(self):
-        said = escape(self.field.explanation)
+        said = escape(self.field.idle if self._is_idle else self.field.explanation)
+        if self._is_idle:
+            return f'<span class="lab-explanation">{said}</span>'
         if self.field.positions:
             least, most = map(self.field.text, self.field.limits)
             said += f" <span>{least} to {most}.</span>"

@@ -140,7 +140,7 @@ class Explorer(widgets.VBox):
         }
         for name in lock:
             if name in self._controls:
-                self._controls[name].disabled = True
+                self._controls[name].is_locked = True
         parts.live = widgets.Checkbox(
             description="learning rate and L2 change the run that goes on", indent=False
         )
@@ -415,6 +415,7 @@ class Explorer(widgets.VBox):
             "title": ((configs, events, self._scene), partial(self._draw_title, names)),
             "share": (configs[-1], self._draw_share),
             "rates": (frame.returns, self._draw_rates),
+            "controls": ((sides["chosen"].config, sides["twin"].config), self._draw_controls),
         }
         for number, panel in enumerate(self._panels[: PRESENTED if self._parts.presenter.value else None]):
             state, view = (lineup, panel.state), panel.view
@@ -460,6 +461,11 @@ class Explorer(widgets.VBox):
             self._values[name] = getattr(frame.chosen.config, name)
             if name in self._controls:
                 self._controls[name].show(self._values[name])
+
+    def _draw_controls(self, frame):
+        """What neither network hears rests."""
+        for control in self._controls.values():
+            control.hear(frame.chosen.config, frame.twin.config)
 
 
 def _unheard(net, controls):

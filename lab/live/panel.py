@@ -191,14 +191,16 @@ class Panel:
         self._grown = self._grown if self._grown[0] == shown else (shown, *view.span)
         low, high = view.fit(y, *self._grown[1:])
         self._grown = shown, low, high
-        if (self._y.min, self._y.max) != (low, high) or self._y_axis.label != view.y_label:
+        has_penalty = any(side.config.reg for side in sides.values())
+        label = view.penalized if has_penalty and view.penalized else view.y_label
+        if (self._y.min, self._y.max) != (low, high) or self._y_axis.label != label:
             with self._y.hold_sync():
                 self._y.min, self._y.max = low, high
             labels, ticks = {}, np.linspace(low, high, 6)
             if view.fit is curves.whole_span:
                 labels, ticks = curves.decade_ticks(low, high)
             with self._y_axis.hold_sync():
-                self._y_axis.label = view.y_label
+                self._y_axis.label = label
                 self._y_axis.tick_labels = labels if view.is_log else {}
                 self._y_axis.tick_format = view.tick_format
             self._y_axis.tick_values = ticks  # last: bqplot writes the ticks with the format that it has

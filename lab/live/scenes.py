@@ -176,7 +176,7 @@ SCENES = {
             "strong weight decay",
             DECAYING,
             DECAYING.replace(normalization=None),
-            look="the twin's activations die with its weights; those of batch norm keep their size.",
+            look="the twin's activations die with its weights. The loss has the penalty in it.",
             question="L2 pulls all weights towards zero. Why doesn't batch norm's signal shrink with them?",
             views=("activations", "gradient", "accuracy"),
             claim="After 200 updates batch norm is at least 60 points of validation accuracy ahead.",

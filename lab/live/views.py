@@ -37,6 +37,7 @@ class View:
     tick_format: str = "~g"
     guide: float | None = None  # a horizontal line
     below: str = "zero"  # what lies under every axis
+    penalized: str = ""  # the label of the y axis where a network has L2, if another one
     keys: tuple[tuple[str, str], ...] = field(default=())  # (line style, what it stands for)
 
 
@@ -152,14 +153,16 @@ def _sizes(signals):
 
 
 TRAINED = (("solid", "training"), ("dashed", "validation"))
+PENALIZED = "loss + L2 penalty"
 BAND = (("band", "5–95 % of units"),)
 VIEWS = {
     "loss": View(
         "loss, logarithmic", "updates", "loss", (-2, 1), {"solid": _loss_exponents}, _loss_words,
-        fit=curves.whole_span, is_log=True, below="zero or less",
+        fit=curves.whole_span, is_log=True, below="zero or less", penalized=PENALIZED,
     ),
     "loss-linear": View(
         "loss, linear", "updates", "loss", (0, 2.5), {"solid": _loss}, _loss_words, fit=curves.round_span,
+        penalized=PENALIZED,
     ),
     "accuracy": View(
         "accuracy by update", "updates", "accuracy", (0, 1),

@@ -104,7 +104,7 @@ def pinned(config: Config) -> str:
 
 def figures(side: Side) -> str:
     """What a run reached."""
-    reached = f"after {len(side.loss)} updates: loss {side.loss[-10:].mean():.3g}"
+    reached = f"after {len(side.loss)} updates: {_loss(side)}"
     if not side.accuracies:
         return reached
     last = side.accuracies[-1]
@@ -158,7 +158,13 @@ def _result(side: Side, title: str) -> str:
         return f"{title}: not started"
     accuracy = f", validation accuracy {side.accuracies[-1].val:.0%}" if side.accuracies else ""
     said = remark(side)
-    return f"{title}: loss {side.loss[-10:].mean():.3g}{accuracy}" + (f"; {said}" if said else "")
+    return f"{title}: {_loss(side)}{accuracy}" + (f"; {said}" if said else "")
+
+
+def _loss(side: Side) -> str:
+    """The loss of the last updates, which holds the penalty of L2."""
+    penalty = " with its L2 penalty" if side.config.reg else ""
+    return f"loss {side.loss[-10:].mean():.3g}{penalty}"
 
 
 def remark(side: Side) -> str:

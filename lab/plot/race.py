@@ -23,14 +23,16 @@ def draw(runs, kind) -> Figure:
 
     runs: list of (name, role, side); role is "chosen", "twin", "ghost" or "pinned"; side has `.loss`
     (updates,), which is drawn on a logarithmic axis, with gaps where it isn't finite, and `.accuracies`, a
-    list of `lab.train.loop.Accuracy`. kind: "loss" or "accuracy", training solid and validation dashed.
-    Raises ValueError for another kind or role.
+    list of `lab.train.loop.Accuracy`, and `.config`. kind: "loss" or "accuracy", training solid and
+    validation dashed. Raises ValueError for another kind or role.
     """
     require_choice("kind", kind, KINDS)
     pinned = iter(PINNED * len(runs))
     with context(["default", {"font.size": 13, "axes.spines.top": False, "axes.spines.right": False}]):
         figure = Figure(figsize=(8, 4.5), layout="constrained")
-        axes = figure.add_subplot(xlabel="updates", ylabel=kind)
+        has_penalty = kind == "loss" and any(side.config.reg for *_, side in runs)
+        label = "loss + L2 penalty" if has_penalty else kind
+        axes = figure.add_subplot(xlabel="updates", ylabel=label)
         axes.grid(alpha=0.3)
         keys = []
         for name, role, side in runs:

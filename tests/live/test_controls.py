@@ -3,6 +3,7 @@
 import threading
 
 import ipywidgets as widgets
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from lab.nn.network import ACTIVATIONS, NORMALIZATIONS
 from lab.nn.optim import OPTIMIZERS
 from lab.nn.standardize import CONVENTIONS
 from lab.nn.weightstd import WEIGHT_CONVENTIONS
-from lab.train import Config
+from lab.train import Config, train
 
 BY_NAME = {field.name: field for field in FIELDS}
 NUMBERS = [field for field in FIELDS if field.positions]
@@ -310,9 +311,9 @@ def test_show_keeps_a_number_that_its_text_rounds():
 def test_disabled_locks_all_inputs(field):
     control, _ = control_of(field.name)
     for is_locked in (True, False):
-        control.disabled = is_locked
+        control.is_locked = is_locked
         assert [one.disabled for one in control.children[:-1]] == [is_locked] * (len(control.children) - 1)
-        assert control.disabled is is_locked
+        assert control.is_locked is is_locked
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
@@ -328,3 +329,48 @@ def test_changes_may_come_from_another_thread():
     thread.start()
     thread.join()
     assert heard == [("weight_scale", 1e-4), ("weight_scale", 0.5)]
+
+
+@pytest.mark.parametrize(
+    ("name", "heard", "unheard"),
+    [
+        ("weight_scale", {}, {"initialization": "he"}),
+        ("weight_scale", {}, {"initialization": "xavier"}),
+        ("num_groups", {"normalization": "groupnorm+weightstd"}, {"normalization": "batchnorm"}),
+        ("eps", {"normalization": "weightstd"}, {"normalization": None}),
+        ("convention", {}, {"normalization": None}),
+    ],
+)
+def test_a_control_that_nothing_hears_rests_and_says_why(name, heard, unheard):
+    """It moves as long as one of the two networks hears it; what is locked stays locked."""
+    control, _ = control_of(name)
+    field, explanation = control.field, control.children[-1]
+    usual = explanation.value
+    control.hear(Config(**unheard), Config(**unheard))
+    assert all(one.disabled for one in control.children[:-1])
+    assert field.idle in explanation.value
+    assert field.idle.startswith("Without effect")
+    control.hear(Config(**unheard), Config(**heard))
+    assert not any(one.disabled for one in control.children[:-1])
+    assert explanation.value == usual
+    control.is_locked = True
+    control.hear(Config(**unheard))
+    control.hear(Config(**heard))
+    assert all(one.disabled for one in control.children[:-1])
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("weight_scale", (0.01, 0.1)),
+        ("num_groups", (2, 5)),
+        ("eps", (1e-5, 0.1)),
+        ("convention", ("course", "unbiased")),
+    ],
+)
+def test_what_rests_changes_nothing(name, values):
+    """And what doesn't rest does: the networks that are made with two of its values differ, or don't."""
+    for changes in {}, {"normalization": None}, {"initialization": "he"}, {"normalization": "groupnorm"}:
+        config = Config(hidden_dims=(20, 20), epochs=1, train_size=100, **changes)
+        first, second = (train(config.replace(**{name: value})).loss for value in values)
+        assert np.array_equal(first, second) == BY_NAME[name].is_idle(config), changes

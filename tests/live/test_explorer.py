@@ -422,7 +422,7 @@ async def test_a_teacher_chooses_which_controls_there_are():
 @live
 async def test_a_locked_control_cannot_be_moved():
     with explore(lock=["seed", "normalization"]) as explorer:
-        locked = {name for name, control in explorer._controls.items() if control.disabled}
+        locked = {name for name, control in explorer._controls.items() if control.is_locked}
         assert locked == {"seed", "normalization"}
     with explore(show=["depth"], lock=["seed"]) as explorer:
         assert visible_controls(explorer) == ["depth"]

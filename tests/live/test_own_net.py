@@ -248,7 +248,7 @@ def explorer(**settings):
 
 
 def locked(explorer):
-    return {name for name, control in explorer._controls.items() if control.disabled}
+    return {name for name, control in explorer._controls.items() if control.is_locked}
 
 
 @live

@@ -175,6 +175,17 @@ def test_what_is_zero_leaves_the_figure_where_a_mark_says_so(sent):
     assert "▼" not in panel._key.value
 
 
+def test_a_loss_with_its_penalty_is_called_so():
+    for view in "loss", "loss-linear":
+        plain = draw(panel_of(view))
+        decaying = draw(panel_of(view), {"twin": side(), "chosen": side(config=CONFIG.replace(reg=0.1))})
+        labels = plain._y_axis.label, decaying._y_axis.label
+        assert labels == ("loss", "loss + L2 penalty")
+    assert (
+        draw(panel_of("update"), {"chosen": side(config=CONFIG.replace(reg=0.1))})._y_axis.label != labels[1]
+    )
+
+
 # --- guides ------------------------------------------------------------------------------------------
 
 

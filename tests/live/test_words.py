@@ -264,6 +264,13 @@ def test_loss_is_the_mean_of_the_last_ten():
     assert "loss 2," in words.sentence(frame(chosen=side(loss=[100.0] * 5 + [1.0, 3.0] * 5)))
 
 
+def test_a_loss_with_its_penalty_is_called_so():
+    decaying = side(reg=0.1)
+    assert " with its L2 penalty, " in words.sentence(frame(chosen=decaying))
+    assert words.figures(decaying).count("with its L2 penalty") == 1
+    assert "penalty" not in words.sentence(frame())
+
+
 @pytest.mark.parametrize(
     ("seen", "remark"),
     [

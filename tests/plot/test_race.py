@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from lab.plot import race
+from lab.train import Config
 from lab.train.loop import Accuracy
 
 
 def side(loss=(2.0, 1.0, 0.5), accuracies=((1, 0, 0.1, 0.2), (3, 1, 0.6, 0.5))):
     return SimpleNamespace(
-        loss=np.array(loss), accuracies=[Accuracy(*one) for one in accuracies], config=None
+        loss=np.array(loss), accuracies=[Accuracy(*one) for one in accuracies], config=Config()
     )
 
 
@@ -49,6 +50,14 @@ def test_loss():
     assert [handle.get_color() for handle in figure.legends[0].legend_handles] == [
         c for c, *_ in curves(figure)
     ]
+
+
+def test_a_loss_with_its_penalty_is_called_so():
+    penalized = side()
+    penalized.config = Config(reg=0.1)
+    for kind, label in ("loss", "loss + L2 penalty"), ("accuracy", "accuracy"):
+        (axes,) = race.draw([*RUNS, ("decaying", "pinned", penalized)], kind).axes
+        assert axes.get_ylabel() == label
 
 
 def test_accuracy():
