@@ -11,13 +11,8 @@ import numpy as np
 
 from lab.live import curves
 from lab.live.views import VIEWS
+from lab.plot.colours import ROLES
 
-# Whose curve it is decides its colour, whatever came first; later ones lie on top. The style sheet has the
-# same order, and the colours of the dark theme.
-COLOURS = {
-    "ghost": "#8A8A8A", "pinned1": "#009E73", "pinned2": "#CC79A7", "pinned3": "#000000",
-    "twin": "#D55E00", "chosen": "#0072B2",
-}  # fmt: skip
 DASHES = {"band": "solid", "guide": "dotted", "dashed": "dashed", "solid": "solid"}
 WITH_BANDS = ("twin", "chosen")  # more than two areas can't be told apart
 HEIGHT, PRESENTED_HEIGHT = 180, 350  # pixels
@@ -39,9 +34,9 @@ class Panel:
         scales = {"x": self._x, "y": self._y}
         self._lines = {
             name: bqplot.Lines(
-                x=np.zeros((2, 2)), y=np.zeros((2, 2)), scales=scales, colors=list(COLOURS.values()),
+                x=np.zeros((2, 2)), y=np.zeros((2, 2)), scales=scales, colors=list(ROLES.values()),
                 line_style=dashes, stroke_width=0 if name == "band" else 3,
-                fill="inside" if name == "band" else "none", fill_opacities=[0.2] * len(COLOURS),
+                fill="inside" if name == "band" else "none", fill_opacities=[0.2] * len(ROLES),
             )
             for name, dashes in DASHES.items()
         }  # fmt: skip
@@ -106,7 +101,7 @@ class Panel:
             x, y = self._points(of_role)
             zeros = np.unique(x[np.isneginf(y)])
             self._scatter(self._zeros, zeros, np.zeros(len(zeros)))
-        return self._draw(mark, [of_role.get(role, curves.NOTHING) for role in COLOURS])
+        return self._draw(mark, [of_role.get(role, curves.NOTHING) for role in ROLES])
 
     def _curves(self, mark, sides):
         """{role: (x, y)} of a mark of the view, for the roles that have one."""
@@ -133,7 +128,7 @@ class Panel:
         self._layer.layout.display = "" if view.x == "values" else "none"
         key = "".join(
             f'<span class="lab-key {role}"><i class="solid"></i>{escape(names[role])}</span>'
-            for role in COLOURS
+            for role in ROLES
             if role in sides and role not in WITH_BANDS and self.choice.value.startswith("loss")
         )
         key += "".join(
@@ -164,8 +159,8 @@ class Panel:
             moments = [update for update, _ in frame.changes]
             if frame.branched_at is not None:
                 moments.append(frame.branched_at)
-            lines += [(np.full(2, float(m)), np.array([-1e3, 1e3])) for m in moments[-len(COLOURS) :]]
-        return [*lines, *[curves.NOTHING] * (len(COLOURS) - len(lines))]
+            lines += [(np.full(2, float(m)), np.array([-1e3, 1e3])) for m in moments[-len(ROLES) :]]
+        return [*lines, *[curves.NOTHING] * (len(ROLES) - len(lines))]
 
     def _fit(self, view, drawn, sides, frame):
         """Axes for all curves that are drawn; what stays as it is costs no message."""

@@ -152,6 +152,7 @@ class Race:
         self._signals: list[Signals | None] = [None, None]
         self._history: History | None = None
         self._ghost: Side | None = None
+        self._is_another = False  # whether the next run is of another configuration and twin
         self._changes: list[tuple[int, str]] = []
         self._branched_at: int | None = None
         self._run = self._frame = self._returns = 0
@@ -181,8 +182,9 @@ class Race:
         self._wake()
 
     def race(self, config: Config, twin: Twin = None):
-        """Start again with another configuration and twin, see `Race`."""
+        """Start again with another configuration and twin, see `Race`; the run before leaves no ghost."""
         self._race(config, twin)
+        self._is_another = True
         self._restart = True
         self._wake()
 
@@ -325,8 +327,11 @@ class Race:
         signals = self._update(trainings, [None, None], look=True)  # so that a change shows at once
         self._seconds, self._timed_steps = time.perf_counter() - began, 1
 
-        if self._trainings and self._step >= GHOST_AFTER and self._trainings[0].config != config:
+        if self._is_another:  # another experiment: its curves say nothing about this one
+            self._ghost = None
+        elif self._trainings and self._step >= GHOST_AFTER and self._trainings[0].config != config:
             self._ghost = self._sides()[0]
+        self._is_another = False
         self._trainings, self._history, self._signals = trainings, history, signals
         self._changes, self._branched_at = [], None
         self._run, self._frame = self._run + 1, 0

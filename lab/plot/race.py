@@ -1,5 +1,6 @@
 """Loss or accuracy of runs side by side, as the explorer shows them."""
 
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,9 @@ from matplotlib.style import context
 from matplotlib.ticker import PercentFormatter
 
 from lab.nn.validation import require_choice
+from lab.plot.colours import ROLES
 
 KINDS = ("loss", "accuracy")
-# Okabe and Ito's colours, distinct for colour-blind people. A run keeps its colour whatever runs beside it.
-COLOURS = {"chosen": "#0072B2", "twin": "#D55E00", "ghost": "#999999"}
-PINNED = ("#009E73", "#CC79A7", "#000000")  # in the order in which they come
 MOST_WORDS = 36  # letters of a name that leave room for another one beside it
 PARTS: dict[str, tuple[str, Any]] = {"train": ("training", "solid"), "val": ("validation", "dashed")}
 
@@ -27,7 +26,7 @@ def draw(runs, kind) -> Figure:
     validation dashed. Raises ValueError for another kind or role.
     """
     require_choice("kind", kind, KINDS)
-    pinned = iter(PINNED * len(runs))
+    pinned = cycle(ROLES[f"pinned{number}"] for number in (1, 2, 3))
     with context(["default", {"font.size": 13, "axes.spines.top": False, "axes.spines.right": False}]):
         figure = Figure(figsize=(8, 4.5), layout="constrained")
         has_penalty = kind == "loss" and any(side.config.reg for *_, side in runs)
@@ -36,8 +35,8 @@ def draw(runs, kind) -> Figure:
         axes.grid(alpha=0.3)
         keys = []
         for name, role, side in runs:
-            require_choice("role", role, (*COLOURS, "pinned"))
-            colour = next(pinned) if role == "pinned" else COLOURS[role]
+            require_choice("role", role, ("ghost", "pinned", "twin", "chosen"))
+            colour = next(pinned) if role == "pinned" else ROLES[role]
             keys.append((name, Line2D([], [], color=colour, linewidth=2)))
             (_draw_loss if kind == "loss" else _draw_accuracy)(axes, side, colour)
         if kind == "loss":

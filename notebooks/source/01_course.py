@@ -37,8 +37,8 @@ from lab import (
     layernorm_forward,
     rel_error,
 )
+from lab.plot.colours import NORMALIZATIONS
 
-SKY, GREEN, BLUE, VERMILLION = "#56b4e9", "#009e73", "#0072b2", "#d55e00"  # Okabe and Ito: distinct for all
 plt.rcParams.update(
     {
         "font.size": 15,
@@ -299,7 +299,7 @@ small_data = {
     "X_val": data["X_val"],
     "y_val": data["y_val"],
 }
-COLOURS = {"batchnorm": BLUE, "none": VERMILLION}
+COLOURS = {name: NORMALIZATIONS[None if name == "none" else name] for name in ("batchnorm", "none")}
 NORMALIZATIONS = {"batchnorm": "batchnorm", "none": None}
 
 
@@ -351,8 +351,8 @@ for name, colour in COLOURS.items():
 axes[0].set(title="loss", xlabel="update")
 axes[1].set(title="training accuracy", xlabel="epoch")
 axes[2].set(title="validation accuracy", xlabel="epoch")
-axes[0].text(0.97, 0.93, "batch norm", color=BLUE, ha="right", transform=axes[0].transAxes)
-axes[0].text(0.97, 0.85, "none", color=VERMILLION, ha="right", transform=axes[0].transAxes)
+axes[0].text(0.97, 0.93, "batch norm", color=COLOURS["batchnorm"], ha="right", transform=axes[0].transAxes)
+axes[0].text(0.97, 0.85, "none", color=COLOURS["none"], ha="right", transform=axes[0].transAxes)
 axes[0].text(0.97, 0.77, "circles: published", ha="right", transform=axes[0].transAxes)
 plt.show()
 
@@ -408,8 +408,8 @@ for name, colour in COLOURS.items():
     beside("weight scale", name, "best weight scale", best, figure.published.item())
 axes[0].set_ylim(0.1, 0.4)
 axes[2].set_ylim(1, 3.5)
-axes[0].text(0.05, 0.93, "batch norm", color=BLUE, transform=axes[0].transAxes)
-axes[0].text(0.05, 0.85, "none", color=VERMILLION, transform=axes[0].transAxes)
+axes[0].text(0.05, 0.93, "batch norm", color=COLOURS["batchnorm"], transform=axes[0].transAxes)
+axes[0].text(0.05, 0.85, "none", color=COLOURS["none"], transform=axes[0].transAxes)
 plt.show()
 table("weight scale")
 
@@ -434,7 +434,7 @@ table("weight scale")
 
 # %%
 WITHOUT = "none, 5"
-CURVES = {5: SKY, 10: GREEN, 50: BLUE, WITHOUT: VERMILLION}
+STRENGTHS = {5: 0.35, 10: 0.6, 50: 1, WITHOUT: 1}  # of the colour, which stands for the normalization
 
 
 def by_batch_size(normalization):
@@ -448,11 +448,13 @@ def by_batch_size(normalization):
     return solvers
 
 
-def plot_batch_sizes(solvers, title):
+def plot_batch_sizes(solvers, title, normalization):
     fig, axes = plt.subplots(2, 2, figsize=(16, 8), sharey="row", sharex="col")
     for label, solver in solvers.items():
         updates = np.linspace(0, len(solver.loss_history), 11)
-        style = {"color": CURVES[label], "ls": "--" if label == WITHOUT else "-", "marker": "o"}
+        colour = COLOURS["none"] if label == WITHOUT else NORMALIZATIONS[normalization]
+        dashes = "--" if label == WITHOUT else "-"
+        style = {"color": colour, "alpha": STRENGTHS[label], "ls": dashes, "marker": "o"}
         for row, accuracies in zip(axes, (solver.train_acc_history, solver.val_acc_history), strict=True):
             row[0].plot(accuracies, label=str(label), **style)
             row[1].plot(updates, accuracies, **style)
@@ -468,7 +470,7 @@ def plot_batch_sizes(solvers, title):
 np.random.seed(220)
 none = trained(networks([100] * 5, weight_scale=2e-2)["none"], batch_size=5, learning_rate=10**-3.5)
 bn_solvers = by_batch_size("batchnorm") | {WITHOUT: none}
-plot_batch_sizes(bn_solvers, "batch norm")
+plot_batch_sizes(bn_solvers, "batch norm", "batchnorm")
 
 # %% [markdown]
 # **What to see.** By epoch, batch norm gains with the size of the minibatch, and at 5 it loses against no
@@ -510,7 +512,7 @@ table("backward")
 
 # %%
 ln_solvers = by_batch_size("layernorm") | {WITHOUT: none}
-plot_batch_sizes(ln_solvers, "layer norm")
+plot_batch_sizes(ln_solvers, "layer norm", "layernorm")
 
 for name, by_size in (("batch norm", bn_solvers), ("layer norm", ln_solvers)):
     final = {label: solver.train_acc_history[-1] for label, solver in by_size.items()}

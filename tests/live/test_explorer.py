@@ -33,17 +33,17 @@ from lab.live.explorer import (
     STYLES,
     TEN_SECONDS,
 )
-from lab.live.panel import COLOURS
 from lab.live.scenes import SCENES
 from lab.live.views import VIEWS
 from lab.nn import batchnorm_backward_alt, batchnorm_forward
 from lab.nn.backend import probe_cupy
+from lab.plot import colours
 from lab.train import Config
 from lab.train.loop import OWN_DATA
 from tests.live.stage import CONFIG, frames_pass, live, small_data, until
 
 PROJECT = Path(__file__).resolve().parents[2]
-ROLES = list(COLOURS)
+ROLES = list(colours.ROLES)
 RIGHT = {"batchnorm": (batchnorm_forward, batchnorm_backward_alt)}
 
 
@@ -974,7 +974,7 @@ async def test_curves_are_saved_as_a_table():
     ("what", "name", "start", "holds"),
     [
         ("loss as PNG", "loss.png", b"\x89PNG\r\n", b""),
-        ("accuracy as SVG", "accuracy.svg", b"<?xml", COLOURS["pinned1"].lower().encode()),
+        ("accuracy as SVG", "accuracy.svg", b"<?xml", colours.ROLES["pinned1"].lower().encode()),
     ],
 )
 @live

@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 
 from lab.live import curves
-from lab.live.panel import BELOW, COLOURS, CROSSES, PRESENTED_HEIGHT, Panel
+from lab.live.panel import BELOW, CROSSES, PRESENTED_HEIGHT, Panel
 from lab.live.race import Frame, Side
 from lab.live.views import VIEWS
+from lab.plot import colours
 from lab.train.loop import Accuracy
 from tests.live.stage import CONFIG
 
 STYLE = (Path(__file__).resolve().parents[2] / "assets" / "explorer.css").read_text("utf-8")
-ROLES = list(COLOURS)
+ROLES = list(colours.ROLES)
 NAMES = {role: f"the {role} run" for role in ROLES}
 
 
@@ -456,15 +457,15 @@ def test_marks_and_roles_have_the_order_of_the_style_sheet():
     assert [mark.line_style for mark in marks[1:4]] == ["dotted", "dashed", "solid"]
     counted = re.findall(r"\.lab-explorer \.(\w+), \.lab-explorer \.curve:nth-of-type\((\d)\)", STYLE)
     assert counted == [(role, str(number)) for number, role in enumerate(ROLES, start=1)]
-    assert all(mark.colors == list(COLOURS.values()) for mark in marks[:4])
+    assert all(mark.colors == list(colours.ROLES.values()) for mark in marks[:4])
 
 
 def test_colours_are_safe_for_colour_blind_people_in_both_themes():
     """Okabe and Ito's colours with grey, the same here and in the style sheet, and text of the theme."""
     light, dark = STYLE.split('body[data-jp-theme-light="false"]', 1)
-    colours = dict(re.findall(r"--lab-(\w+): (#\w{6})", light))
-    assert [colours[role] for role in ROLES] == [colour.lower() for colour in COLOURS.values()]
-    assert list(colours.values()) == ["#8a8a8a", "#009e73", "#cc79a7", "#000000", "#d55e00", "#0072b2"]
+    shown = dict(re.findall(r"--lab-(\w+): (#\w{6})", light))
+    assert [shown[role] for role in ROLES] == [colour.lower() for colour in colours.ROLES.values()]
+    assert list(shown.values()) == ["#8a8a8a", "#009e73", "#cc79a7", "#000000", "#d55e00", "#0072b2"]
     assert re.findall(r"--lab-(\w+): (#\w{6})", dark) == [
         ("pinned3", "#f0e442"), ("twin", "#e69f00"), ("chosen", "#56b4e9"),
     ]  # fmt: skip

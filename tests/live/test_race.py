@@ -356,6 +356,22 @@ async def test_run_before_stays_as_a_ghost():
 
 
 @live
+async def test_another_experiment_has_no_ghost_of_the_one_before():
+    """A scene, or a configuration that was pasted: what was changed by hand stays, what is unrelated goes."""
+    race, screen = start(speed=20)
+    await until(lambda: screen and screen.last.step >= 20)
+    race.choose(weight_scale=0.07)
+    await until(lambda: screen.last.run == 2 and screen.last.step >= 20)
+    assert screen.last.ghost is not None
+    race.race(CONFIG.replace(learning_rate=0.1))
+    await until(lambda: screen.last.run == 3 and screen.last.step >= 20)
+    assert screen.last.ghost is None
+    race.choose(weight_scale=0.08)
+    await until(lambda: screen.last.run == 4)
+    assert screen.last.ghost.config.learning_rate == 0.1
+
+
+@live
 async def test_reset_leaves_no_ghost_of_itself():
     race, screen = start(speed=5)
     await until(lambda: screen and screen.last.step > 20)
