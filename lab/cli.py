@@ -216,6 +216,8 @@ def _config(text: str):
         return Config.from_json(Path(text).read_text())
     except OSError as reason:
         raise ValueError(f"{text} can't be read: {reason.strerror}") from None
+    except ValueError as reason:
+        raise ValueError(f"{text} holds no configuration that this version knows: {reason}") from None
 
 
 def _backend(device: str | None) -> dict[str, str]:
@@ -229,7 +231,7 @@ def _backend(device: str | None) -> dict[str, str]:
 
 def _fields(assignments: list[str]) -> dict:
     """["epochs=5", "normalization=none"] as values; what isn't JSON is taken as a word."""
-    return {name: _value(text) for name, text in map(_assignment, assignments)}
+    return {name: _value(text) for name, text in _assigned(assignments)}
 
 
 def _grid(assignments: list[str]) -> dict[str, list]:
@@ -237,7 +239,7 @@ def _grid(assignments: list[str]) -> dict[str, list]:
     import json
 
     grid = {}
-    for name, text in map(_assignment, assignments):
+    for name, text in _assigned(assignments):
         if text.startswith(("log:", "lin:")):
             grid[name] = _range(text)
             continue
@@ -271,11 +273,17 @@ def _range(text: str) -> list:
     return [int(value) if value.is_integer() else value for value in rounded]
 
 
-def _assignment(text: str) -> tuple[str, str]:
-    name, is_given, value = text.partition("=")
-    if not is_given:
-        raise ValueError(f"{text!r} sets no field; write it as name=value, such as epochs=5")
-    return name, value
+def _assigned(assignments: list[str]) -> list[tuple[str, str]]:
+    """["epochs=5"] as names and texts."""
+    assigned: dict[str, str] = {}
+    for assignment in assignments:
+        name, is_given, text = assignment.partition("=")
+        if not is_given:
+            raise ValueError(f"{assignment!r} sets no field; write it as name=value, such as epochs=5")
+        if name in assigned:
+            raise ValueError(f"{name} stands there twice, as {assigned[name]} and as {text}: give it once")
+        assigned[name] = text
+    return list(assigned.items())
 
 
 def _value(text: str):

@@ -75,6 +75,8 @@ def test_a_gpu_that_is_not_there_is_refused_in_one_sentence(command):
 
 
 def test_train_says_where_a_run_diverged():
-    result = lab(*QUICK, "normalization=none", "optimizer=sgd", "learning_rate=1e30", "epochs=5")
+    result = lab(
+        *QUICK[:2], *QUICK[3:], "normalization=none", "optimizer=sgd", "learning_rate=1e30", "epochs=5"
+    )
     assert result.exit_code == 0
     assert "the run diverged" in result.output

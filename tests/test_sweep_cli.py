@@ -21,8 +21,9 @@ def lab(tmp_path):
     """Runs `lab sweep` with these arguments into tmp_path/runs."""
 
     def run(*arguments):
-        command = ["sweep", "--folder", str(tmp_path / "runs"), *QUICK, *arguments]
-        return CliRunner().invoke(app, command)
+        given = {argument.partition("=")[0] for argument in arguments}
+        usual = [argument for argument in QUICK if argument.partition("=")[0] not in given]
+        return CliRunner().invoke(app, ["sweep", "--folder", str(tmp_path / "runs"), *usual, *arguments])
 
     return run
 

@@ -12,6 +12,7 @@ import bqplot
 import ipywidgets as widgets
 import numpy as np
 
+from lab.live.lasting import Live
 from lab.live.lesson import FULL, number, small_batch, style_sheet
 from lab.nn import batchnorm_backward_alt, batchnorm_forward, layernorm_backward, layernorm_forward
 from lab.nn.validation import require_choice
@@ -77,7 +78,7 @@ def turned(array, axis):
     return array if axis == 0 else array.T
 
 
-class LayerByHand(widgets.VBox):
+class LayerByHand(Live):
     """Points to drag, and mean, variance, x_hat, output and gradients of batch or layer norm.
 
     x: (N, D) numbers from -4 to 4, 2 to 6 samples of 1 to 4 features; default an example of (5, 3).

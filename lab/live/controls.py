@@ -51,7 +51,7 @@ class Field:
         if self.usual and text in ("", self.usual):
             return None
         try:
-            value = float(text)
+            value = float(text if self.whole else text.replace(",", ".", 1))
             fits = least <= value <= most and not (self.whole and value % 1)
         except ValueError:
             fits = False

@@ -11,8 +11,9 @@ import ipywidgets as widgets
 
 from lab.live import running, saving, words
 from lab.live.controls import FIELDS, Control, from_config, to_config
+from lab.live.lasting import Lasting
 from lab.live.panel import Panel
-from lab.live.race import WHILE_IT_RUNS, Frame, Race, Side, differences, naming
+from lab.live.race import GHOST_AFTER, WHILE_IT_RUNS, Frame, Race, Side, differences, naming
 from lab.live.scenes import SCENES, scene_named
 from lab.live.views import VIEWS
 from lab.nn.validation import require_known
@@ -22,6 +23,8 @@ from lab.train.config import NETWORK_FIELDS
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 STYLES = ("controls.css", "explorer.css")
+SCRIPT = "explorer.js"
+PATIENCE = 15  # seconds without news while it trains; two updates of own code may take ten
 SPEEDS = (1, 2, 5, 10, 20, 50)  # updates from frame to frame
 TEN_SECONDS = 0  # in place of None, which to a selection means that nothing is selected
 LOSSES = tuple(name for name in VIEWS if name.startswith("loss"))
@@ -39,15 +42,10 @@ SAVED = {
     "accuracy as PNG": ("png", "accuracy"), "accuracy as SVG": ("svg", "accuracy"),
 }  # fmt: skip
 REST = 6  # each so many frames draw the loss alone: with what axes and keys send, two messages are the mean
-# JupyterLab would take keys for its own shortcuts: arrows would leave the cell, and "d d" delete it.
-KEEP_KEYS = (
-    "this.closest('.lab-explorer').addEventListener('focusin', "
-    "event => { event.target.dataset.lmSuppressShortcuts = '' })"
-)
 HIDDEN, SHOWN = "none", ""  # values of layout.display
 
 
-class Explorer(widgets.VBox):
+class Explorer(Lasting):
     """Controls, and the chosen network that trains beside its twin.
 
     config: the chosen network to start from, a `Config` or a shared string "nl1:…"; its fields may also be
@@ -94,6 +92,8 @@ class Explorer(widgets.VBox):
         views = (*(views or ()), *usual)[: len(usual)]
         if isinstance(config, str):
             config = Config.from_share(config)
+        if config is not None and not isinstance(config, Config):
+            raise ValueError(f"config must be a Config or a shared string, not {type(config).__name__}")
         config = naming((config or Config()).replace(**fields), data)
         if first and twin is None:
             twin = config.replace(**differences(first.config, first.twin))
@@ -183,11 +183,7 @@ class Explorer(widgets.VBox):
         side.add_class("lab-side")
         body = widgets.Box([side, panels])
         body.add_class("lab-body")
-        style = "".join((ASSETS / name).read_text("utf-8") for name in STYLES)
-        sheet = widgets.HTML(
-            f'<style onload="{KEEP_KEYS}">{style}</style>', layout=widgets.Layout(display=HIDDEN)
-        )
-        super().__init__([sheet, parts.title, head, body, parts.status, parts.sentence])
+        super().__init__([sheet(STYLES), parts.title, head, body, parts.status, parts.sentence, alarm()])
         self.add_class("lab-explorer")
 
     def _runs_fold(self):
@@ -249,6 +245,7 @@ class Explorer(widgets.VBox):
         parts.go_back.on_click(lambda _: self.race.back(parts.update.value))
         parts.share.observe(self._open_shared, "value")
         parts.save.on_click(self._save)
+        parts.saved.observe(lambda _: self._link(), "value")
         for index, pin in enumerate(parts.pins):
             pin.name.observe(partial(self._rename, index), "value")
             pin.again.on_click(partial(self._open_pinned, index))
@@ -341,18 +338,27 @@ class Explorer(widgets.VBox):
         (self.add_class if large else self.remove_class)("lab-presenter")
         self._look()
 
+    def _link(self, link=""):
+        """Offer a file; until another one is made, the one before isn't what is chosen any more."""
+        self._parts.link.value = link
+
     def _save(self, _button):
+        self._link()
         frame = self._frame
         if frame is None or frame.chosen is None:
             return
         form, kind = SAVED[self._parts.saved.value]
-        sides = self._sides(frame)
-        names = self._names(sides, frame.branched_at is not None)
-        runs = [(names[role], role.rstrip("123"), side) for role, side in sides.items()]
+        runs = self._runs(frame)
         content = saving.csv(runs) if form == "csv" else saving.picture(runs, kind, form)
-        self._parts.link.value = saving.link(f"{kind or 'curves'}.{form}", content)
+        self._link(saving.link(f"{kind or 'curves'}.{form}", content))
 
     # --- frames: on the main loop ----------------------------------------------------------------------
+
+    def _runs(self, frame: Frame) -> list:
+        """What is drawn, as `lab.plot.race.draw` takes it."""
+        sides = self._sides(frame)
+        names = self._names(sides, frame.branched_at is not None)
+        return [(names[role], role.rstrip("123"), side) for role, side in sides.items()]
 
     def _sides(self, frame: Frame) -> dict[str, Side]:
         """Whose curves are drawn, by role, first those that lie below."""
@@ -383,11 +389,17 @@ class Explorer(widgets.VBox):
         self._later = [key for key in self._later if key in jobs]
         self._later += [key for key in stale if key not in self._later]
         is_last = not frame.is_playing or frame.is_done
+        is_worth_a_picture = is_last and self._frame is frame and frame.step >= GHOST_AFTER
+        self._leave(partial(self._last_picture, frame) if is_worth_a_picture else None)
         is_at_rest = frame.number % REST == 0
         budget = len(self._later) if is_last else CATCH_UP if 1 < frame.number <= CATCH_UP else 1 - is_at_rest
         for _ in range(budget):
             if self._later:
                 self._draw(self._later.pop(0), jobs, frame)
+
+    def _last_picture(self, frame):
+        """What a saved notebook shows, a PNG."""
+        return saving.last_picture(self._runs(frame), words.sentence(frame))
 
     def _draw(self, key, jobs, frame):
         version, draw = jobs[key]
@@ -412,7 +424,7 @@ class Explorer(widgets.VBox):
         }
         configs = tuple(side.config for side in sides.values())
         jobs: dict[Any, tuple[Any, Callable[[Frame], None]]] = {
-            "title": ((configs, events, self._scene), partial(self._draw_title, names)),
+            "title": ((configs, events, self._scene, frame.step > 1), partial(self._draw_title, names)),
             "share": (configs[-1], self._draw_share),
             "rates": (frame.returns, self._draw_rates),
             "controls": ((sides["chosen"].config, sides["twin"].config), self._draw_controls),
@@ -445,10 +457,8 @@ class Explorer(widgets.VBox):
             f'<span class="lab-subtitle">{escape(summary)}</span>'
         )
         if self._scene:
-            title += (
-                f'<p class="lab-question"><b>{escape(self._scene.question)}</b> '
-                f'<span class="lab-look">Look: {escape(self._scene.look)}</span></p>'
-            )
+            look = f'<span class="lab-look">Look: {escape(self._scene.look)}</span>' if frame.step > 1 else ""
+            title += f'<p class="lab-question"><b>{escape(self._scene.question)}</b> {look}</p>'
         self._parts.title.value = title
 
     def _draw_share(self, frame):
@@ -466,6 +476,24 @@ class Explorer(widgets.VBox):
         """What neither network hears rests."""
         for control in self._controls.values():
             control.hear(frame.chosen.config, frame.twin.config)
+
+
+def sheet(styles):
+    """A widget that shows nothing: it brings style sheets along, and what the page itself has to do."""
+    style = "".join((ASSETS / name).read_text("utf-8") for name in styles)
+    script = escape((ASSETS / SCRIPT).read_text("utf-8"))
+    return widgets.HTML(f'<style onload="{script}">{style}</style>', layout=widgets.Layout(display=HIDDEN))
+
+
+def alarm():
+    """A sentence that the script shows where the kernel is silent."""
+    said = (
+        f"The kernel has said nothing for {PATIENCE} seconds: it is busy with another cell, or gone. "
+        "If it is gone, run this cell again."
+    )
+    return widgets.HTML(
+        f'<div class="lab-lost" role="alert" data-seconds="{PATIENCE}" hidden>{escape(said)}</div>'
+    )
 
 
 def _unheard(net, controls):

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import ipywidgets as widgets
 import numpy as np
 
+from lab.live.lasting import Live
 from lab.live.lesson import FULL, finite_array, number, small_batch, style_sheet
 from lab.nn import batchnorm_backward, batchnorm_forward
 from lab.nn.validation import require_number
@@ -125,7 +126,7 @@ def backward(x, gamma, beta, dout, eps):
     return Backward(values, gradients, sent)
 
 
-class BackwardGraph(widgets.VBox):
+class BackwardGraph(Live):
     """Steps through the backward pass of batch norm, node by node, with every number.
 
     x: (N, D) numbers from -1000 to 1000, 2 to 6 samples of 1 or 2 features; default an example of (4, 2).

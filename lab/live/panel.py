@@ -29,8 +29,9 @@ class Panel:
 
     def __init__(self, views, view, changed):
         self._x, self._y = bqplot.LinearScale(min=0.0, max=1.0), bqplot.LinearScale(min=0.0, max=1.0)
-        self._x_axis = bqplot.Axis(scale=self._x, grid_lines="none", tick_format="~r")
-        self._y_axis = bqplot.Axis(scale=self._y, side="left")
+        # Not to be seen before they have the scales of something.
+        self._x_axis = bqplot.Axis(scale=self._x, grid_lines="none", tick_format="~r", visible=False)
+        self._y_axis = bqplot.Axis(scale=self._y, side="left", visible=False)
         scales = {"x": self._x, "y": self._y}
         self._lines = {
             name: bqplot.Lines(
@@ -58,7 +59,11 @@ class Panel:
             tooltip="what this figure shows", layout=widgets.Layout(width="auto"),
         )  # fmt: skip
         self._layer = widgets.BoundedIntText(
-            value=1, min=1, max=100, tooltip="which hidden layer", layout=widgets.Layout(width="60px")
+            value=1,
+            min=1,
+            max=100,
+            tooltip="which hidden layer",
+            layout=widgets.Layout(width="60px", display="none"),
         )
         self._grown: tuple = ((), 0.0, 1.0)  # view and run, and how far the y axis has grown in it
         self._key, self._words = widgets.HTML(), widgets.HTML()
@@ -177,6 +182,7 @@ class Panel:
             with self._x.hold_sync():
                 self._x.min, self._x.max = float(first), float(last)
             with self._x_axis.hold_sync():
+                self._x_axis.visible = True
                 self._x_axis.label = X_LABELS[view.x]
                 is_whole = view.x in ("layers", "matrices")
                 self._x_axis.tick_values = (
@@ -195,6 +201,7 @@ class Panel:
             if view.fit is curves.whole_span:
                 labels, ticks = curves.decade_ticks(low, high)
             with self._y_axis.hold_sync():
+                self._y_axis.visible = True
                 self._y_axis.label = label
                 self._y_axis.tick_labels = labels if view.is_log else {}
                 self._y_axis.tick_format = view.tick_format

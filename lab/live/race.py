@@ -24,7 +24,7 @@ from lab.data import Data, DataError
 from lab.live.deadline import Overdue, deadline
 from lab.live.history import History
 from lab.nn import compiled
-from lab.nn.validation import require_number
+from lab.nn.validation import require_number, shown
 from lab.probe import Signals, observe
 from lab.train import Config, Training
 from lab.train.borrowed import heard_fields, is_model
@@ -64,6 +64,23 @@ def naming(config: Config, data) -> Config:
     if data is None:
         return config
     return config.replace(dataset=data.name if isinstance(data, Data) else OWN_DATA)
+
+
+def paired(config: Config, twin: Config) -> Config:
+    """The twin on the configuration's data and minibatches, also where its weights have another seed.
+
+    Raises ValueError for a twin that names other data.
+    """
+    if twin.data_seed is None and twin.seed != config.seed:
+        twin = twin.replace(data_seed=config.stream_seed)
+    for name in DATA_FIELDS:
+        ours, theirs = getattr(config, name), getattr(twin, name)
+        if ours != theirs and name != "dtype":  # networks of either take the same data
+            raise ValueError(
+                "the twin meets the chosen network's data, and the same minibatches: "
+                f"its {'data_seed' if name == 'stream_seed' else name} must be {ours!r}, not {theirs!r}"
+            )
+    return twin
 
 
 @dataclass(frozen=True)
@@ -108,6 +125,7 @@ class Race:
     twin: what it runs against. None is the same without normalization, or, where `layers` is given, the
     same with the lab's own layers; a Config keeps the fields in which it differs from `config`; a mapping is
     the same network with these pairs of functions; a function makes the twin's Config from the chosen one.
+    Data and minibatches are the chosen network's: a Config that says something else is refused.
     data: see `Training.from_config`. layers: own pairs of the chosen network, see `FullyConnectedNet`.
     net: in the place of `FullyConnectedNet`, a class or function that makes a network, which makes the twin,
     too; or a model as it is, whose copy is the chosen network and runs against the lab's own. See
@@ -115,7 +133,7 @@ class Race:
     speed: updates from frame to frame, as many of them as there is time for; frames go before. None: so many
     that a whole run takes ten seconds.
     play: whether to go on after the first update.
-    Raises RuntimeError where no event loop is running.
+    Raises RuntimeError where no event loop is running, ValueError for what doesn't fit.
     """
 
     def __init__(
@@ -246,10 +264,17 @@ class Race:
         self._twin_layers = twin if isinstance(twin, Mapping) else None
         if isinstance(twin, Config):
             is_on_given_data = config.dataset == self._data_name
-            kept = differences(config, naming(twin, self._data) if is_on_given_data else twin)
+            twin = naming(twin, self._data) if is_on_given_data else twin
+            paired(config, twin)
+            kept = differences(config, twin)
             self._twin = lambda now: now.replace(**kept)
         elif callable(twin):
             self._twin = twin
+        elif twin is not None and not isinstance(twin, Mapping):
+            raise ValueError(
+                "twin must be a Config, a function from Config to Config, or pairs of functions by name, "
+                f"not {shown(twin)}"
+            )
         else:
             is_same = self._layers or self._twin_layers or is_model(self._net)
             self._twin = (lambda now: now) if is_same else without_normalization
@@ -317,10 +342,11 @@ class Race:
         self._back.clear()
         self._error = self._details = ""
         config = self.config
+        twin = paired(config, self._twin(config))
         data = await self._data_of(config)
         trainings = (
             Training.from_config(config, data, self._layers, self._net),
-            Training.from_config(self._twin(config), data, self._twin_layers, self._twin_net),
+            Training.from_config(twin, data, self._twin_layers, self._twin_net),
         )
         history = History(trainings)
         began = time.perf_counter()

@@ -38,8 +38,26 @@ def picture(runs, kind, form) -> bytes:
     from lab.plot.race import draw  # matplotlib takes a moment, and few need it
 
     require_choice("form", form, FORMS)
-    figure, file = draw(runs, kind), io.BytesIO()
-    figure.savefig(file, format=form, dpi=DOTS_AN_INCH, facecolor="white")
+    return _file(draw(runs, kind), form, DOTS_AN_INCH)
+
+
+def last_picture(runs, sentence) -> bytes:
+    """What stays of an explorer where nothing can train: a PNG of `lab.plot.race.draw_both`."""
+    from lab.plot.race import draw_both
+
+    return _file(draw_both(runs, sentence), "png", DOTS_AN_INCH / 2)
+
+
+def sweep_picture(label, values, results, names, sentence) -> bytes:
+    """What stays of a sweep: a PNG of `lab.plot.sweep.draw`."""
+    from lab.plot.sweep import draw
+
+    return _file(draw(label, values, results, names, sentence), "png", DOTS_AN_INCH / 2)
+
+
+def _file(figure, form, dots) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format=form, dpi=dots, facecolor="white")
     return file.getvalue()
 
 

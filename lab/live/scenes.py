@@ -102,7 +102,7 @@ SCENES = {
             PAIRS_OF_ROWS.replace(normalization="layernorm"),
             look="batch norm's histogram has two peaks and little between: every value is near +1 or −1.",
             question="What is left of a sample once batch norm has seen it beside a single other one?",
-            views=("accuracy", "histogram", "running"),
+            views=("histogram", "accuracy", "running"),
             claim="After 500 updates on minibatches of two, batch norm is at least 25 points of validation "
             "accuracy behind layer norm.",
             gap=accuracy_behind,

@@ -3,33 +3,33 @@
 from dataclasses import replace
 from functools import partial
 from html import escape
-from pathlib import Path
 
 import bqplot
 import ipywidgets as widgets
 import numpy as np
 
-from lab.live import curves, running, words
+from lab.live import curves, running, saving, words
 from lab.live.controls import FIELDS, Control
-from lab.live.explorer import KEEP_KEYS, Explorer
+from lab.live.explorer import Explorer, alarm, sheet
 from lab.live.grid import AXES, MODES, USUAL, Axis, Grid, GridFrame, Results
+from lab.live.lasting import Lasting
 from lab.live.race import naming
 from lab.nn.validation import require_choice
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
 STYLES = ("controls.css", "explorer.css", "sweep.css")
 HEIGHT = 292  # pixels of a figure
 MARGIN = {"top": 10, "bottom": 46, "left": 68, "right": 14}
 AROUND = 0.04  # of the x axis, left free beside the first and the last value
 LOSSES = -3, 2  # exponents of ten that the axis of the loss shows
 FIGURES = {"train": "best training accuracy", "val": "best validation accuracy", "loss": "final loss"}
+NAMES = words.TABLES["normalization"]
 LEARNED = 0.8  # of the best validation accuracy: a network that comes so far has learned
 # What a frame draws, in turn: two messages each.
 TURNS = (*zip(FIGURES), ("status", "table"), *zip(FIGURES), ("status", "sentence"))
 SCROLL = "this.closest('.lab-sweep-explorer').scrollIntoView({behavior: 'smooth', block: 'nearest'})"
 
 
-class Sweep(widgets.VBox):
+class Sweep(Lasting):
     """Curves over a setting, one for each normalization, that grow while the networks train.
 
     axis: a key of `lab.live.grid.AXES`. data: see `lab.live.race.Race`. play: whether it trains from the
@@ -110,11 +110,7 @@ class Sweep(widgets.VBox):
         figures = _box("lab-figures", [figure.box for figure in self._figures.values()])
         self._table, self._status, self._sentence = widgets.HTML(), widgets.HTML(), widgets.HTML()
         foot = _box("lab-foot", [self._control, self._table, _box("lab-opens", self._buttons)])
-        style = "".join((ASSETS / name).read_text("utf-8") for name in STYLES)
-        sheet = widgets.HTML(
-            f'<style onload="{KEEP_KEYS}">{style}</style>', layout=widgets.Layout(display="none")
-        )
-        face = widgets.VBox([sheet, head, figures, foot, self._status, self._sentence])
+        face = widgets.VBox([sheet(STYLES), head, figures, foot, self._status, self._sentence, alarm()])
         face.add_class("lab-explorer")
         face.add_class("lab-sweep")
         self._scroll = widgets.HTML(layout=widgets.Layout(display="none"))
@@ -178,8 +174,21 @@ class Sweep(widgets.VBox):
         """Draw what it is the turn of; at rest everything, where what has not changed costs no message."""
         self._frame = frame
         is_resting = not frame.is_playing or frame.is_done or frame.number == 1
+        is_worth_a_picture = is_resting and len(frame.results.measured) and not frame.error
+        self._leave(partial(self._last_picture, frame) if is_worth_a_picture else None)
         for name in self._parts if is_resting else TURNS[frame.number % len(TURNS)]:
             self._parts[name](frame)
+
+    def _last_picture(self, frame):
+        """What a saved notebook shows, a PNG."""
+        results, shown = frame.results, frame.results.measured
+        curves_of = {
+            title: {mode: getattr(results, name)[i, shown] for i, mode in enumerate(MODES)}
+            for name, title in FIGURES.items()
+        }
+        said = sentence(results, self._label, self._axis.values, frame.is_done)
+        values = np.array(self._axis.values)[shown]
+        return saving.sweep_picture(self._label, values, curves_of, NAMES, said)
 
     def _draw_status(self, frame):
         self._status.value = _status(frame, self.grid)
@@ -261,7 +270,7 @@ def _box(name, children):
 
 
 def _name(mode):
-    return words.TABLES["normalization"][mode]
+    return NAMES[mode]
 
 
 def _marker(mode):

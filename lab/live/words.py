@@ -64,7 +64,11 @@ def names(chosen: Side, twin: Side, is_branched=False) -> tuple[str, str]:
     first, second = name(chosen.config, chosen.own), name(twin.config, twin.own)
     if is_branched:
         return f"{first}, changed", f"{first}, unchanged"
-    others = [field for field in differences(chosen.config, twin.config) if field != "normalization"]
+    others = [
+        field
+        for field in differences(chosen.config, twin.config)
+        if field not in ("normalization", "data_seed")  # whose minibatches are the same
+    ]
     if not others:
         return (first, second) if first != second else (first, f"{second}, its twin")
     details = [

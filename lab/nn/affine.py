@@ -3,6 +3,7 @@
 from lab.nn.backend import namespace
 from lab.nn.layer import Layer
 from lab.nn.standardize import sum_of_rows
+from lab.nn.validation import require_array, require_shape
 
 
 def affine_forward(x, w, b):
@@ -11,11 +12,14 @@ def affine_forward(x, w, b):
     In a population w is (K, D, M), b (K, M) and x (K, N, D), or (N, D) shared by all members.
     Raises ValueError when the sizes don't fit.
     """
+    for name, array in ("x", x), ("w", w), ("b", b):
+        require_array(name, array)
     flat = x.reshape(x.shape[0], -1) if w.ndim == 2 else x
     if flat.shape[-1] != w.shape[-2]:
         raise ValueError(
             f"x of shape {x.shape} has {flat.shape[-1]} features; w {w.shape} needs {w.shape[-2]}"
         )
+    require_shape("b", b, (*w.shape[:-2], w.shape[-1]))
     out = flat @ w
     out += b[..., None, :]
     return out, (x, w)
@@ -28,6 +32,7 @@ def affine_backward(dout, cache, into=(None, None), needs_dx=True):
     """
     x, w = cache
     flat = x.reshape(x.shape[0], -1) if w.ndim == 2 else x
+    require_shape("dout", dout, (*w.shape[:-2], flat.shape[-2], w.shape[-1]))
     xp = namespace(dout)
     dw = xp.matmul(flat.swapaxes(-1, -2), dout, out=into[0])
     db = sum_of_rows(dout, out=into[1])

@@ -4,6 +4,8 @@ import sys
 
 import numpy as np
 
+from lab.nn.validation import require_array
+
 BACKENDS = ("numpy", "cupy", "auto")
 
 
@@ -49,6 +51,7 @@ def namespace(array):
     try:
         return array.__array_namespace__()
     except AttributeError:  # CuPy's arrays (14.2) don't have it yet
+        require_array("what a layer gets", array)
         return sys.modules[type(array).__module__]
 
 

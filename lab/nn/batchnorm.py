@@ -14,12 +14,14 @@ from lab.nn.standardize import (
     Array,
     Standardized,
     convention_of,
+    eps_of,
     fit,
     inverse_std,
     rows,
     standardize,
     sum_of_rows,
 )
+from lab.nn.validation import require_number, require_shape
 
 
 class BatchNormCache(NamedTuple):
@@ -41,7 +43,7 @@ def batchnorm_forward(x, gamma, beta, bn_param):
     Returns (out, cache): out with the shape and dtype of x, and a BatchNormCache.
     Raises ValueError, naming the argument, for anything it can't normalize.
     """
-    mode, eps, convention = bn_param.get("mode"), bn_param.get("eps", 1e-5), convention_of(bn_param)
+    mode, eps, convention = bn_param.get("mode"), eps_of(bn_param), convention_of(bn_param)
     gamma, beta = fit(x, gamma, "gamma"), fit(x, beta, "beta")
 
     if mode == "train":
@@ -75,6 +77,7 @@ def batchnorm_backward(dout, cache, into=(None, None)):
     Returns dx, dgamma, dbeta.
     """
     (x_hat, inv_std, dof, eps_factor), gamma, training = cache
+    require_shape("dout", dout, x_hat.shape)
     dgamma = sum_of_rows(dout * x_hat, out=into[0])
     dbeta = sum_of_rows(dout, out=into[1])
     dx_hat = dout * rows(gamma)
@@ -96,6 +99,7 @@ def batchnorm_backward_alt(dout, cache, into=(None, None)):
     Folding the nodes above: dx = gamma * inv_std * (dout - mean(dout) - x_hat * mean(dout * x_hat)).
     """
     (x_hat, inv_std, dof, eps_factor), gamma, training = cache
+    require_shape("dout", dout, x_hat.shape)
     products = dout * x_hat
     dgamma = sum_of_rows(products, out=into[0])
     dbeta = sum_of_rows(dout, out=into[1])
@@ -113,6 +117,8 @@ def running_weights(bn_param, convention, n):
     """Three numbers (keep, add, unbiased): running = keep * running + add * batch, where the batch's
     variance, of n rows, is first multiplied by `unbiased`."""
     momentum = bn_param.get("momentum", convention.momentum)
+    if not getattr(momentum, "ndim", 0):
+        require_number("momentum", momentum, least=0, most=1)
     keep = momentum if convention.momentum_weighs == "running" else 1 - momentum
     return keep, 1 - keep, (n - convention.ddof) / (n - max(convention.ddof, convention.running_ddof))
 

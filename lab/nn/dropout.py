@@ -2,6 +2,7 @@
 
 from lab.nn import random
 from lab.nn.backend import namespace
+from lab.nn.validation import require_array, require_shape
 
 
 def dropout_forward(x, dropout_param):
@@ -14,6 +15,7 @@ def dropout_forward(x, dropout_param):
     Returns (out, cache): out with the shape and dtype of x; cache is the mask, or None in test mode.
     Raises ValueError for an unknown mode or a p outside of (0, 1].
     """
+    require_array("x", x)
     mode, p = dropout_param.get("mode"), dropout_param["p"]
     if not 0 < p <= 1:
         raise ValueError(f"p, the probability to keep a unit, must lie in (0, 1], not {p!r}")
@@ -29,4 +31,7 @@ def dropout_forward(x, dropout_param):
 
 def dropout_backward(dout, cache):
     """dout: the shape of x. Returns dx."""
+    require_array("dout", dout)
+    if cache is not None:
+        require_shape("dout", dout, (*dout.shape[:-2], *cache.shape))
     return dout.copy() if cache is None else dout * cache

@@ -10,7 +10,15 @@ are instance norm.
 from numbers import Integral
 from typing import NamedTuple
 
-from lab.nn.standardize import Array, Standardized, convention_of, standardize, standardize_backward
+from lab.nn.standardize import (
+    Array,
+    Standardized,
+    convention_of,
+    eps_of,
+    standardize,
+    standardize_backward,
+)
+from lab.nn.validation import require_array, require_shape
 
 
 class GroupNormCache(NamedTuple):
@@ -18,6 +26,7 @@ class GroupNormCache(NamedTuple):
 
     standardized: Standardized  # x_hat: (..., channels and positions of a group, N * groups)
     gamma: Array  # (..., C)
+    shape: tuple[int, ...]  # of x
 
 
 def groupnorm_forward(x, gamma, beta, gn_param):
@@ -31,18 +40,19 @@ def groupnorm_forward(x, gamma, beta, gn_param):
     """
     convention = convention_of(gn_param)
     groups = _by_group(x, gamma, beta, gn_param.get("num_groups"))
-    standardized, _, _ = standardize(groups, gn_param.get("eps", 1e-5), convention.ddof, convention.root)
+    standardized, _, _ = standardize(groups, eps_of(gn_param), convention.ddof, convention.root)
     x_hat = standardized.x_hat.swapaxes(-1, -2).reshape(x.shape)
     gamma = gamma.astype(x.dtype, copy=False)
     out = x_hat * _channels(gamma, x)
     out += _channels(beta.astype(x.dtype, copy=False), x)
-    return out, GroupNormCache(standardized, gamma)
+    return out, GroupNormCache(standardized, gamma, x.shape)
 
 
 def groupnorm_backward(dout, cache, into=(None, None)):
     """dout: the shape of x, the gradient with respect to out. into: arrays to write dgamma and dbeta to.
     Returns dx, dgamma, dbeta."""
-    standardized, gamma = cache
+    standardized, gamma, shape = cache
+    require_shape("dout", dout, shape)
     x_hat = standardized.x_hat.swapaxes(-1, -2).reshape(dout.shape)
     samples = gamma.ndim - 1
     others = (samples, *range(samples + 2, dout.ndim))
@@ -55,6 +65,8 @@ def groupnorm_backward(dout, cache, into=(None, None)):
 
 def _by_group(x, gamma, beta, num_groups):
     """x as (..., size of a group, N * groups): one column for each group of each sample."""
+    for name, array in ("x", x), ("gamma", gamma), ("beta", beta):
+        require_array(name, array)
     lead = gamma.ndim - 1
     if x.ndim < lead + 2 or x.dtype.kind != "f":
         raise ValueError(f"x must be floats of shape (N, C, ...), not {x.dtype} of shape {x.shape}")

@@ -12,12 +12,14 @@ from lab.nn.standardize import (
     Array,
     Standardized,
     convention_of,
+    eps_of,
     fit,
     rows,
     standardize,
     standardize_backward,
     sum_of_rows,
 )
+from lab.nn.validation import require_shape
 
 
 class LayerNormCache(NamedTuple):
@@ -35,9 +37,7 @@ def layernorm_forward(x, gamma, beta, ln_param):
     Raises ValueError, naming the argument, for anything it can't normalize.
     """
     gamma, beta, convention = fit(x, gamma, "gamma"), fit(x, beta, "beta"), convention_of(ln_param)
-    standardized, _, _ = standardize(
-        x.swapaxes(-1, -2), ln_param.get("eps", 1e-5), convention.ddof, convention.root
-    )
+    standardized, _, _ = standardize(x.swapaxes(-1, -2), eps_of(ln_param), convention.ddof, convention.root)
     out = standardized.x_hat.swapaxes(-1, -2) * rows(gamma)
     out += rows(beta)
     return out, LayerNormCache(standardized, gamma)
@@ -47,6 +47,7 @@ def layernorm_backward(dout, cache, into=(None, None)):
     """dout: (..., N, D), the gradient with respect to out. into: arrays to write dgamma and dbeta to.
     Returns dx, dgamma, dbeta."""
     standardized, gamma = cache
+    require_shape("dout", dout, standardized.x_hat.swapaxes(-1, -2).shape)
     dgamma = sum_of_rows(dout * standardized.x_hat.swapaxes(-1, -2), out=into[0])
     dbeta = sum_of_rows(dout, out=into[1])
     dx = standardize_backward((dout * rows(gamma)).swapaxes(-1, -2), standardized)

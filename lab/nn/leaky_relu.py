@@ -1,6 +1,7 @@
 """Leaky rectified linear unit (Maas, Hannun and Ng, 2013): out = x where x > 0, slope * x elsewhere."""
 
 from lab.nn.backend import namespace
+from lab.nn.validation import require_shape
 
 
 def leaky_relu_forward(x, slope=0.01):
@@ -11,4 +12,5 @@ def leaky_relu_forward(x, slope=0.01):
 def leaky_relu_backward(dout, cache):
     """dout: the shape of x. Returns dx; at 0 the slope is taken to be that of the left side."""
     x, slope = cache
+    require_shape("dout", dout, x.shape)
     return namespace(x).where(x > 0, dout, dout * slope)

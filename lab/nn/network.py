@@ -50,6 +50,11 @@ NORMALIZATIONS = (
     "batchnorm+weightstd",
     "groupnorm+weightstd",
 )
+MOST_LAYERS = 1000
+OLD_WORDS = {
+    "dropout": "dropout_keep_ratio=, the share of units that stay",
+    "use_batchnorm": 'normalization="batchnorm"',
+}
 INITIAL = {"b": 0.0, "gamma": 1.0, "beta": 0.0}  # weights come from the random stream
 
 
@@ -67,7 +72,8 @@ class FullyConnectedNet:
         num_groups: settings of the normalizations; see `lab.nn.standardize` and `lab.nn.weightstd`.
     layers: own function pairs in place of the lab's, such as {"batchnorm": (forward, backward)}.
     noise: True, or sizes as in `lab.nn.noise.NOISE`. data_seed: of dropout and noise; default: seed.
-    xp: the array library, numpy or cupy.
+    xp: the array library, numpy or cupy. dropout, use_batchnorm: words of older courses, which are refused
+        with those that took their place.
 
     weight_scale, reg, eps and seed may be sequences of length K: the network is then a population of K
     members that differ in them, its parameters have a leading axis K and its loss has shape (K,).
@@ -98,8 +104,14 @@ class FullyConnectedNet:
         noise=None,
         data_seed=None,
         xp=np,
+        *,
+        dropout=None,
+        use_batchnorm=None,
     ):
         self._arguments = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
+        for name, instead in OLD_WORDS.items():
+            if self._arguments.pop(name) is not None:
+                raise ValueError(f"FullyConnectedNet has no {name}: write {instead}")
         validate(self._arguments)
         self.xp, self.dtype = xp, np.dtype(dtype)
         self.input_dim, self.num_classes = int(input_dim), int(num_classes)
@@ -431,6 +443,8 @@ def validate(given):
     sizes = given["hidden_dims"]
     if not isinstance(sizes, Sequence | np.ndarray) or isinstance(sizes, str):
         raise ValueError(f"hidden_dims must be a list of whole numbers, not {sizes!r}")
+    if len(sizes) > MOST_LAYERS:
+        raise ValueError(f"hidden_dims may have {MOST_LAYERS} layers, not {len(sizes)}")
     for size in sizes:
         require_number("each of hidden_dims", size, least=1, whole=True)
     for name, value in (

@@ -7,6 +7,7 @@ m ~ U(mu - r_mu, mu + r_mu) and s ~ N(sigma, r_sigma**2). The default sizes are 
 
 from lab.nn import random
 from lab.nn.backend import namespace
+from lab.nn.validation import require_array, require_shape
 
 NOISE = {"n_mu": 0.5, "n_sigma": 1.25, "r_mu": 0.1, "r_sigma": 0.1}
 
@@ -20,6 +21,7 @@ def noise_forward(x, noise_param):
     Returns (out, cache): out with the shape and dtype of x; cache is the factor s, or None in test mode.
     Raises ValueError for an unknown mode.
     """
+    require_array("x", x)
     if noise_param.get("mode") == "test":
         return x.copy(), None
     if noise_param.get("mode") != "train":
@@ -37,4 +39,7 @@ def noise_forward(x, noise_param):
 
 def noise_backward(dout, cache):
     """dout: the shape of x. Returns dx."""
+    require_array("dout", dout)
+    if cache is not None:
+        require_shape("dout", dout, (*dout.shape[:-2], *cache.shape))
     return dout.copy() if cache is None else dout * cache

@@ -1,6 +1,7 @@
 """Rectified linear unit (Nair and Hinton, 2010): out = max(x, 0)."""
 
 from lab.nn.backend import namespace
+from lab.nn.validation import require_shape
 
 
 def relu_forward(x):
@@ -11,4 +12,5 @@ def relu_forward(x):
 
 def relu_backward(dout, cache):
     """dout: the shape of x. Returns dx; at 0 the slope is taken to be 0."""
+    require_shape("dout", dout, cache.shape)
     return dout * (cache > 0)

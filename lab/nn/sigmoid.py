@@ -1,6 +1,7 @@
 """Logistic sigmoid: out = 1 / (1 + exp(-x))."""
 
 from lab.nn.backend import namespace
+from lab.nn.validation import require_shape
 
 
 def sigmoid_forward(x):
@@ -14,4 +15,5 @@ def sigmoid_forward(x):
 
 def sigmoid_backward(dout, cache):
     """dout: the shape of x. Returns dx = dout * out * (1 - out)."""
+    require_shape("dout", dout, cache.shape)
     return dout * cache * (1 - cache)

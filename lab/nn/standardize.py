@@ -9,6 +9,7 @@ Functions take arrays of any number of leading axes, written `...`; NumPy and Cu
 from typing import Any, NamedTuple
 
 from lab.nn.backend import namespace
+from lab.nn.validation import require_array, require_number
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 BLOCK = 128  # rows that are added up one after the other
@@ -117,12 +118,22 @@ def rows(per_feature):
 
 def fit(x, per_feature, name):
     """per_feature in the dtype of x. Raises ValueError unless it has one entry for each feature of x."""
+    require_array("x", x)
+    require_array(name, per_feature)
     if x.ndim < 2 or x.dtype.kind != "f":
         raise ValueError(f"x must be floats of shape (N, D), not {x.dtype} of shape {x.shape}")
     expected = (*x.shape[:-2], x.shape[-1])
     if per_feature.shape != expected:
         raise ValueError(f"{name} has shape {per_feature.shape}; x {x.shape} needs {expected}")
     return per_feature.astype(x.dtype, copy=False)
+
+
+def eps_of(param):
+    """`param["eps"]` (1e-5), a number from 0 on; in a population also an array, one for each member."""
+    eps = param.get("eps", 1e-5)
+    if not getattr(eps, "ndim", 0):
+        require_number("eps", eps, least=0)
+    return eps
 
 
 def convention_of(param, table=CONVENTIONS):

@@ -1,6 +1,7 @@
 """Hyperbolic tangent: out = tanh(x)."""
 
 from lab.nn.backend import namespace
+from lab.nn.validation import require_shape
 
 
 def tanh_forward(x):
@@ -11,4 +12,5 @@ def tanh_forward(x):
 
 def tanh_backward(dout, cache):
     """dout: the shape of x. Returns dx = dout * (1 - out**2)."""
+    require_shape("dout", dout, cache.shape)
     return dout * (1 - cache * cache)

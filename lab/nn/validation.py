@@ -1,29 +1,57 @@
 """Settings that can't be are refused in one sentence: which it was, what it was, what is allowed."""
 
+import sys
 from collections.abc import Iterable
 
 import numpy as np
+
+LARGEST = sys.float_info.max
+MOST_SHOWN = 60  # characters of a value that a sentence repeats
 
 
 def require_number(name, value, least=-np.inf, most=np.inf, whole=False, above=None):
     """Raise ValueError unless value is a finite number from `least` (or above `above`) to `most`."""
     kind = "a whole number" if whole else "a number"
     is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    fits = is_number and np.isfinite(value) and least <= value <= most and (above is None or value > above)
+    fits = is_number and abs(value) <= LARGEST and least <= value <= most and (above is None or value > above)
     if not fits or (whole and value != int(value)):
         low = f"from {least}" if above is None else f"above {above}"
         allowed = f" {low} to {most}" if np.isfinite(most) else f" {low} on" if np.isfinite(least) else ""
-        raise ValueError(f"{name} must be {kind}{allowed}, not {value!r}")
+        raise ValueError(f"{name} must be {kind}{allowed}, not {shown(value)}")
+
+
+def shown(value) -> str:
+    """A value as it is written, or how it begins where it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python doesn't write whole numbers of over 4300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
+
+
+def require_array(name, value):
+    """Raise ValueError unless value is an array, of NumPy or another library."""
+    if not hasattr(value, "dtype") or not hasattr(value, "shape"):
+        raise ValueError(f"{name} must be an array, not {type(value).__name__}: np.array makes one")
+
+
+def require_shape(name, array, expected):
+    """Raise ValueError unless it is an array of this shape."""
+    require_array(name, array)
+    if array.shape != expected:
+        raise ValueError(f"{name} must have shape {expected}, not {array.shape}")
 
 
 def require_choice(name, value, allowed):
     """Raise ValueError unless value is one of those allowed."""
     if not (value is None or isinstance(value, str)) or value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}, not {value!r}")
+        raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}, not {shown(value)}")
 
 
 def require_known(name, given: Iterable[str], known: Iterable[str]):
     """Raise ValueError if one of the given names isn't among the known ones."""
+    if isinstance(given, str):
+        raise ValueError(f"{name} must be a list of names, not {shown(given)}")
     known = list(known)
     for one in given:
         if one not in known:

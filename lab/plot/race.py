@@ -1,6 +1,7 @@
 """Loss or accuracy of runs side by side, as the explorer shows them."""
 
 from itertools import cycle
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from lab.nn.validation import require_choice
 from lab.plot.colours import ROLES
 
 KINDS = ("loss", "accuracy")
+STYLE: list[Any] = ["default", {"font.size": 13, "axes.spines.top": False, "axes.spines.right": False}]
+LETTERS = 110  # of a line below two figures
 MOST_WORDS = 36  # letters of a name that leave room for another one beside it
 PARTS: dict[str, tuple[str, Any]] = {"train": ("training", "solid"), "val": ("validation", "dashed")}
 
@@ -26,27 +29,41 @@ def draw(runs, kind) -> Figure:
     validation dashed. Raises ValueError for another kind or role.
     """
     require_choice("kind", kind, KINDS)
-    pinned = cycle(ROLES[f"pinned{number}"] for number in (1, 2, 3))
-    with context(["default", {"font.size": 13, "axes.spines.top": False, "axes.spines.right": False}]):
+    with context(STYLE):
         figure = Figure(figsize=(8, 4.5), layout="constrained")
-        has_penalty = kind == "loss" and any(side.config.reg for *_, side in runs)
-        label = "loss + L2 penalty" if has_penalty else kind
-        axes = figure.add_subplot(xlabel="updates", ylabel=label)
-        axes.grid(alpha=0.3)
-        keys = []
-        for name, role, side in runs:
-            require_choice("role", role, ("ghost", "pinned", "twin", "chosen"))
-            colour = next(pinned) if role == "pinned" else ROLES[role]
-            keys.append((name, Line2D([], [], color=colour, linewidth=2)))
-            (_draw_loss if kind == "loss" else _draw_accuracy)(axes, side, colour)
-        if kind == "loss":
-            axes.set_yscale("log", nonpositive="clip")  # a loss of zero leaves the figure below
-        else:
-            axes.set_ylim(0, 1)
-            axes.yaxis.set_major_formatter(PercentFormatter(1))
-            keys += [(word, Line2D([], [], color="black", linestyle=line)) for word, line in PARTS.values()]
-        _add_legend(figure, keys)
+        _add_legend(figure, _draw(figure.add_subplot(), runs, kind))
     return figure
+
+
+def draw_both(runs, sentence) -> Figure:
+    """Loss and accuracy side by side, with the sentence that says what can be seen below; see `draw`."""
+    with context(STYLE):
+        figure = Figure(figsize=(12, 5), layout="constrained")
+        axes = figure.subplots(1, 2)
+        keys = [_draw(one, runs, kind) for one, kind in zip(axes, KINDS, strict=True)]
+        _add_legend(figure, keys[1])  # which names the runs, and the lines
+        figure.supxlabel(fill(sentence, LETTERS), parse_math=False)
+    return figure
+
+
+def _draw(axes, runs, kind):
+    """The curves of one kind; returns the keys of the legend, (words, handle)."""
+    pinned = cycle(ROLES[f"pinned{number}"] for number in (1, 2, 3))
+    has_penalty = kind == "loss" and any(side.config.reg for *_, side in runs)
+    axes.set(xlabel="updates", ylabel="loss + L2 penalty" if has_penalty else kind)
+    axes.grid(alpha=0.3)
+    keys = []
+    for name, role, side in runs:
+        require_choice("role", role, ("ghost", "pinned", "twin", "chosen"))
+        colour = next(pinned) if role == "pinned" else ROLES[role]
+        keys.append((name, Line2D([], [], color=colour, linewidth=2)))
+        (_draw_loss if kind == "loss" else _draw_accuracy)(axes, side, colour)
+    if kind == "loss":
+        axes.set_yscale("log", nonpositive="clip")  # a loss of zero leaves the figure below
+        return keys
+    axes.set_ylim(0, 1)
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    return keys + [(word, Line2D([], [], color="black", linestyle=line)) for word, line in PARTS.values()]
 
 
 def _draw_loss(axes, side, colour):

@@ -18,6 +18,7 @@ from lab.nn.schedule import SCHEDULES
 from lab.nn.validation import require_choice, require_known, require_number
 
 SHARED = "nl1:"  # starts a configuration in one string; the digit is the version of the format
+MOST_SHARED = 20_000  # letters of JSON in it: a thousand layers have fewer
 SAMPLINGS = ("epoch", "with_replacement")
 AUGMENTATIONS = (None, "flip", "shift", "flip+shift")
 PREPROCESSINGS = (None, "unit", "mean_image", "standardize")
@@ -115,7 +116,7 @@ class Config:
         """Read what `to_json` wrote; fields that are missing keep their defaults. Raises ValueError."""
         try:
             values = json.loads(text)
-        except (TypeError, json.JSONDecodeError) as error:
+        except (TypeError, ValueError, RecursionError) as error:  # of numbers and brackets without end, too
             raise ValueError(f"this is not the JSON of a configuration: {error}") from None
         if not isinstance(values, dict):
             raise ValueError(f"the JSON of a configuration is an object, not {text[:40]!r}")
@@ -137,13 +138,15 @@ class Config:
             raise ValueError(f"a shared configuration starts with {SHARED!r}, this is {text[:12]!r}")
         packed = text[len(SHARED) :]
         try:
-            unpacked = zlib.decompress(
-                base64.b64decode(packed + "=" * (-len(packed) % 4), b"-_", validate=True)
-            ).decode()
+            raw = base64.b64decode(packed + "=" * (-len(packed) % 4), b"-_", validate=True)
+            reader = zlib.decompressobj()
+            unpacked = reader.decompress(raw, MOST_SHARED).decode()
         except (ValueError, zlib.error):
-            raise ValueError(
-                "this shared configuration is incomplete or changed: copy the whole string"
-            ) from None
+            reader, unpacked = None, ""
+        if reader is None or not (reader.eof or reader.unconsumed_tail):
+            raise ValueError("this shared configuration is incomplete or changed: copy the whole string")
+        if not reader.eof:
+            raise ValueError(f"this shared configuration holds more than {MOST_SHARED} letters: too many")
         return cls.from_json(unpacked)
 
 
@@ -169,7 +172,8 @@ def _validate(config):
     for name in ("train_size", "val_size", "data_seed"):
         if getattr(config, name) is not None:
             require_number(name, getattr(config, name), least=0 if name == "data_seed" else 1, whole=True)
-    for name in ("seed", "weight_scale", "reg", "eps"):  # here one number, not one for each member
+    # Here one number, not one for each member.
+    for name in ("seed", "weight_scale", "learning_rate", "reg", "eps"):
         require_number(name, getattr(config, name), least=0, whole=name == "seed")
     validate_schedule(vars(config))
     if config.batch_size == 1 and "batchnorm" in (config.normalization or ""):

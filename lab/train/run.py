@@ -81,19 +81,24 @@ class Run:
     @classmethod
     def load(cls, path) -> "Run":
         """Read a `.json` file that `save` wrote. Raises ValueError for anything else."""
-        path = Path(path)
+        path, newer = Path(path), ""
         try:
             stored = json.loads(path.read_text())
+            newer = _saved_by_another(stored)
             if stored.pop("format") != FORMAT:
-                raise ValueError(f"{path} was written by another version of the lab")
+                raise ValueError("its format is another one")
             config = stored.pop("config")
             for name in ("loss", "train_acc", "val_acc"):
                 stored[name] = np.array(stored[name], dtype=float)  # null becomes nan
             for name in ("acc_update", "acc_epoch"):
                 stored[name] = np.array(stored[name], dtype=int)
+            lead = stored["loss"].shape[1:]
+            for name in ("train_acc", "val_acc"):
+                if stored[name].shape != (*stored["acc_update"].shape, *lead):
+                    raise ValueError(f"{name} has another length than acc_update")
             return cls(config=config and Config.from_json(json.dumps(config)), **stored)
-        except (KeyError, TypeError, AttributeError, json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} doesn't hold a saved run: {error}") from None
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+            raise ValueError(f"{path} doesn't hold a run that can be read{newer}: {error}") from None
 
     def to_json(self) -> str:
         """All of it as JSON; a number that isn't finite is null."""
@@ -145,6 +150,12 @@ def versions() -> dict[str, str]:
     from lab import __version__
 
     return {"lab": __version__, "python": platform.python_version(), "numpy": np.__version__}
+
+
+def _saved_by_another(stored) -> str:
+    """Which version of the lab saved it, in words, where it wasn't this one."""
+    theirs, ours = stored.get("versions", {}).get("lab"), versions()["lab"]
+    return "" if theirs in (None, ours) else f" (it was saved by version {theirs} of the lab, this is {ours})"
 
 
 def _with_bar(training: Training, progress: bool) -> Iterable[int]:

@@ -41,18 +41,31 @@ Explorer()
 # ## Your own code, your own data
 #
 # A pair of functions of yours takes the place of the lab's, and runs against it: blue is yours, orange the
-# lab's. As long as they lie on each other, all is well. Here one sign is wrong. Find it in the figures first.
+# lab's. As long as they lie on each other, all is well. Here dx has the wrong sign. Predict first: what does
+# the loss do?
 
 # %%
 from lab import batchnorm_backward, batchnorm_forward
+from lab.check import Implementation, run_checks
 
 
 def my_backward(dout, cache):
     dx, dgamma, dbeta = batchnorm_backward(dout, cache)
-    return dx, dgamma, -dbeta
+    return -dx, dgamma, dbeta
 
 
 Explorer(layers={"batchnorm": (batchnorm_forward, my_backward)}, play=False)
+
+# %% [markdown]
+# At every batch norm on the way back the gradient turns round, so every second layer goes uphill, and the
+# loss stays above 2. Now give dx its sign back, take that of dbeta away, and run the cell again: both nets
+# train, and end within a few points of each other, though each update of beta is wrong. **That a network
+# trains doesn't show that its gradient is right.** A gradient check does:
+
+# %%
+for name, said in run_checks(Implementation("batchnorm", batchnorm_forward, my_backward)).items():
+    if said:
+        print(f"{name}: {said}")
 
 # %% [markdown]
 # `Explorer(data={"X_train": …, "y_train": …, "X_val": …, "y_val": …})` trains on arrays of yours.

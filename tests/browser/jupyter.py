@@ -263,7 +263,7 @@ class Notebook(Lab):
         """
         from playwright.sync_api import TimeoutError as Unanswered
 
-        for remedy in (lambda: None, self._begin_anew, self._begin_anew):
+        for remedy in (lambda: None, self.begin_anew, self.begin_anew):
             remedy()
             begun = self.page.evaluate("() => window.cellsBegun")
             self.command("notebook:run-all-cells")
@@ -275,7 +275,7 @@ class Notebook(Lab):
         shown = self.page.locator("body").inner_text()[:500]
         raise AssertionError(f"JupyterLab doesn't run the cells; it shows {shown!r}")
 
-    def _begin_anew(self):
+    def begin_anew(self):
         """Another kernel in a fresh page."""
         self.page.goto("about:blank")
         self.server.end_kernels()

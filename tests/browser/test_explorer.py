@@ -1,5 +1,6 @@
 """The explorer in JupyterLab, moved by hand."""
 
+import json
 import re
 
 import numpy as np
@@ -149,17 +150,44 @@ def test_keyboard_alone(explorer):
 
 
 def test_kernel_restart(explorer):
-    """After a restart the old figures stay; run the cell again, and the new ones train."""
+    """After a restart the old figures stay, and a sentence says so; run the cell again, and they train."""
     explorer.wait_for("step > 5")
     explorer.slider("weight_scale")
     explorer.page.keyboard.press("ArrowLeft")
     explorer.wait_for("run === 2")
+    lost = explorer.page.locator(".lab-lost")
+    assert lost.is_hidden()
+    lost.evaluate("line => { line.dataset.seconds = 1 }")
     explorer.restart_kernel()
+    lost.wait_for()  # its status still says that it trains
+    assert lost.inner_text().endswith("If it is gone, run this cell again.")
     explorer.run_all()
+    assert lost.is_hidden()
     explorer.wait_for("run === 1 && step > 10")
     explorer.slider("weight_scale")
     explorer.page.keyboard.press("ArrowLeft")
     explorer.wait_for("run === 2")
+
+
+def test_a_saved_notebook_shows_the_last_picture(opened, server, picture):
+    """Hidden beside the live explorer, seen where there is no kernel; and it is in the file."""
+    name = server.write("saved.ipynb", "from lab.live import Explorer\n\nExplorer(epochs=1, speed=50)")
+    notebook = opened(name)
+    notebook.run_all()
+    notebook.wait_for("state === 'finished'")
+    last = notebook.page.locator('.jp-OutputArea img[width="961"]')
+    notebook.page.wait_for_function(
+        """() => document.querySelector('.jp-OutputArea img[width="961"]')?.src.length > 10_000"""
+    )
+    assert last.is_hidden()
+    notebook.command("docmanager:save")
+    notebook.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
+    outputs = json.loads((server.notebooks / name).read_text())["cells"][0]["outputs"]
+    assert len(outputs[0]["data"]["image/png"]) > 10_000
+    assert "".join(outputs[1]["data"]["text/plain"]) == "Explorer: run this cell, and it is live"
+    notebook.begin_anew()
+    last.wait_for()
+    picture(notebook, "saved")
 
 
 def test_cell_run_again(opened, server):

@@ -1,5 +1,9 @@
 """The lecture as it is given: by clicking alone."""
 
+import re
+from pathlib import Path
+
+import nbformat
 import pytest
 
 from lab.live.scenes import SCENES
@@ -7,6 +11,7 @@ from tests.browser.jupyter import focus
 
 pytestmark = pytest.mark.browser
 
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 LECTURE = (
     "it vanishes", "a rate that only batch norm bears", "noise", "tiny batches", "train and test disagree",
 )  # fmt: skip
@@ -38,8 +43,17 @@ def wait_for_state(explorer, state):
     return int(explorer.locator(".lab-status").evaluate(STATUS)["step"])
 
 
+def pointed_at(number):
+    """What the script of a scene says to look at or to move: the words in italics."""
+    cells = nbformat.read(NOTEBOOKS / "02_lecture.ipynb", as_version=4).cells
+    scripts = [cell.source for cell in cells if "**Click.**" in cell.source]
+    clicks = scripts[number].partition("**Click.**")[2].replace("**", "").replace("\n", " ")
+    return re.findall(r"\*([^*]+)\*", clicks)
+
+
 def test_lecture(opened, picture):
-    """Each of the five scenes asks its question, waits for Play, and then trains to the end."""
+    """Each of the five scenes asks its question, waits for Play, and then trains to the end. In large type
+    there is all that the script points at."""
     notebook = opened("02_lecture.ipynb")
     notebook.run_cells()
     for number, name in enumerate(LECTURE):
@@ -48,6 +62,11 @@ def test_lecture(opened, picture):
         explorer.locator("button", has_text="Presenter").click()
         large = notebook.page.locator(".lab-presenter")
         large.wait_for()
+        labels = large.locator(".lab-control .widget-label:visible").all_inner_texts()
+        views = large.locator(".lab-panel:nth-child(2) select:visible option").all_inner_texts()
+        assert pointed_at(number)
+        assert set(pointed_at(number)) <= {shown.replace("\xa0", " ") for shown in (*labels, *views)}
+        picture(notebook, f"lecture-{name}-large")
         explorer.locator("button", has_text="Presenter").click()
         large.wait_for(state="detached")
         focus(explorer.locator(".lab-head .noUi-handle"))

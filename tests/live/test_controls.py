@@ -374,3 +374,12 @@ def test_what_rests_changes_nothing(name, values):
         config = Config(hidden_dims=(20, 20), epochs=1, train_size=100, **changes)
         first, second = (train(config.replace(**{name: value})).loss for value in values)
         assert np.array_equal(first, second) == BY_NAME[name].is_idle(config), changes
+
+
+def test_a_decimal_comma_is_a_point():
+    """In numbers that have decimals; of a whole one nobody knows whether it was meant for thousands."""
+    assert BY_NAME["weight_scale"].number("0,02") == 0.02
+    assert BY_NAME["learning_rate"].number("1,5e-3") == 1.5e-3
+    for name, text in ("train_size", "1,000"), ("weight_scale", "0,0,2"), ("weight_scale", "0,0.2"):
+        with pytest.raises(ValueError, match=f"must be .*, not {text}"):
+            BY_NAME[name].number(text)

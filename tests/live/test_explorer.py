@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from lab.data import Data
-from lab.live import Explorer, curves, race, running, words
+from lab.live import Explorer, curves, race, running, saving, words
 from lab.live.controls import FIELDS, Control, from_config
 from lab.live.explorer import (
     ASSETS,
@@ -348,6 +348,15 @@ async def test_where_it_starts(given, expected):
         ({"lock": ["hidden_dims"]}, "lock has no 'hidden_dims'; it has: weight_scale, batch_size, "),
         ({"views": ["loss"]}, "views has no 'loss'; it has: accuracy, accuracy-epoch, activations"),
         ({"scene": "it implodes"}, "scene must be one of it vanishes, it explodes"),
+        ({"twin": Config(dataset="glass")}, "its dataset must be 'digits', not 'glass'"),
+        ({"dataset": "mnist", "twin": Config()}, "its dataset must be 'mnist', not 'digits'"),
+        ({"twin": Config(train_size=50)}, "its train_size must be None, not 50"),
+        ({"twin": Config(preprocessing="unit")}, "its preprocessing must be 'standardize', not 'unit'"),
+        ({"twin": Config(data_seed=1)}, "the same minibatches: its data_seed must be 0, not 1"),
+        ({"twin": "layernorm"}, "twin must be a Config, a function from Config to Config, or pairs"),
+        ({"config": {"normalization": None}}, "config must be a Config or a shared string, not dict"),
+        ({"show": "seed"}, "show must be a list of names, not 'seed'"),
+        ({"speed": 0}, "speed, in updates from frame to frame, must be a whole number from 1 on, not 0"),
     ],
 )
 @live
@@ -670,7 +679,7 @@ def assert_scene_is_open(explorer, scene, run):
     assert explorer._parts.speed.value == TEN_SECONDS
     assert [panel.choice.value for panel in explorer._panels] == ["loss", *scene.views]
     assert {name: c.value for name, c in explorer._controls.items()} == from_config(scene.config)
-    assert title(explorer).endswith(f"{scene.question} Look: {scene.look}")
+    assert title(explorer).rstrip().endswith(scene.question)
     assert explorer._parts.scene.value == scene.name
 
 
@@ -720,6 +729,19 @@ async def test_a_scene_stays_while_its_controls_move():
         assert scene.question not in title(explorer)
         assert explorer._parts.scene.value == ""
         assert explorer._frame.twin.config == CONFIG.replace(normalization=None)
+
+
+@live
+async def test_what_to_look_for_is_not_said_before_the_room_has_answered():
+    scene = SCENES["it vanishes"]
+    explorer = Explorer(scene=scene.name, play=False)
+    await reach(explorer, state="paused")
+    assert "Look:" not in title(explorer)
+    press(explorer, "Step")
+    await until(lambda: title(explorer).endswith(f"{scene.question} Look: {scene.look}"))
+    press(explorer, "Reset")
+    await until(lambda: shown(explorer)["step"] == 1 and "Look:" not in title(explorer))
+    explorer.close()
 
 
 # --- what is changed while it runs -------------------------------------------------------------------
@@ -968,6 +990,24 @@ async def test_curves_are_saved_as_a_table():
         for role, side in sides.items():
             losses = [float(row["loss"]) for row in rows if row["run"] == names[role]]
             np.testing.assert_array_equal(losses, side.loss)
+
+
+@live
+async def test_a_link_is_there_only_for_the_file_that_is_chosen(monkeypatch):
+    """Neither after another choice nor while a file is made does the one before stand there."""
+    with explore(play=False) as explorer:
+        await reach(explorer, run=1)
+        assert saved(explorer, "curves as CSV")[0] == "curves.csv"
+        pick(explorer._parts.saved, "loss as PNG")
+        assert explorer._parts.link.value == ""
+        assert saved(explorer, "loss as SVG")[0] == "loss.svg"
+        while_made = []
+        monkeypatch.setattr(
+            saving, "picture", lambda *_: while_made.append(explorer._parts.link.value) or b""
+        )
+        press(explorer, "Save")
+        assert while_made == [""]
+        assert 'download="loss.svg"' in explorer._parts.link.value
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,19 @@ def test_a_loss_with_its_penalty_is_called_so():
     )
 
 
+@pytest.mark.parametrize("view", VIEWS)
+def test_nothing_is_to_be_seen_before_there_is_something(view):
+    """No axes of nothing, and the field for a layer beside a histogram alone."""
+    panel = panel_of(view)
+    assert not panel._x_axis.visible
+    assert not panel._y_axis.visible
+    assert panel._layer.layout.display == "none"
+    draw(panel)
+    assert panel._x_axis.visible
+    assert panel._y_axis.visible
+    assert (panel._layer.layout.display == "none") == (view != "histogram")
+
+
 # --- guides ------------------------------------------------------------------------------------------
 
 

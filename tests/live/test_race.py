@@ -336,6 +336,20 @@ async def test_another_race():
 
 
 @live
+async def test_a_twin_made_from_other_data_is_refused():
+    """In words on the screen, where a function makes it; seeds of the weights alone may differ."""
+    _, screen = start(twin=lambda config: config.replace(data_seed=7))
+    await until(lambda: screen and screen.last.error)
+    assert screen.last.error.endswith("its data_seed must be 0, not 7")
+    race, screen = start(twin=CONFIG.replace(seed=7))
+    await until(lambda: screen and screen.last.twin)
+    assert (screen.last.twin.config.seed, screen.last.twin.config.stream_seed) == (7, 0)
+    race.choose(seed=5)
+    await until(lambda: screen.last.run == 2)
+    assert (screen.last.twin.config.seed, screen.last.twin.config.stream_seed) == (7, 5)
+
+
+@live
 async def test_run_before_stays_as_a_ghost():
     """The run before stays with its curve, but one of a few updates, as of a drag, doesn't replace it."""
     race, screen = start(speed=5)

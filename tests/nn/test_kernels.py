@@ -96,14 +96,14 @@ def test_sizes_that_do_not_fit_are_refused_as_by_numpy(case):
         wrong = [np.ones((3,) * a.ndim, a.dtype) if j == i else a for j, a in enumerate(inputs)]
         with pytest.raises(ValueError, match=r"shape|size|features|broadcast"):
             case.run(wrong, case.settings(), dout)
-    with pytest.raises(ValueError, match=r"broadcast|mismatch"):
+    with pytest.raises(ValueError, match=r"dout must have shape"):
         case.run(inputs, case.settings(), np.ones((50, 50), np.float32))
 
 
 def test_labels_that_are_no_classes_are_refused_as_by_numpy():
     scores = np.zeros((3, 4), np.float32)
     for wrong in ([0, 1, 4], [0, 1], [0, 1, 10**9]):
-        with pytest.raises(IndexError):
+        with pytest.raises(ValueError, match="y must"):
             kernels.softmax_loss(scores, np.array(wrong))
 
 

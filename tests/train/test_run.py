@@ -75,10 +75,10 @@ def test_an_interrupted_save_leaves_the_old_file(run, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{}", "doesn't hold a saved run"),
+        ("{}", "doesn't hold a run that can be read"),
         ("[]", "doesn't hold"),
         ("x", "doesn't hold"),
-        ('{"format": 0}', "another version"),
+        ('{"format": 0}', "its format is another one"),
     ],
 )
 def test_a_file_that_is_no_run_is_refused_by_name(content, message, tmp_path):
