@@ -42,7 +42,7 @@ def draw_both(runs, sentence) -> Figure:
         axes = figure.subplots(1, 2)
         keys = [_draw(one, runs, kind) for one, kind in zip(axes, KINDS, strict=True)]
         _add_legend(figure, keys[1])  # which names the runs, and the lines
-        figure.supxlabel(fill(sentence, LETTERS), parse_math=False)
+        figure.supxlabel(fill(sentence, LETTERS), fontsize="medium", parse_math=False)
     return figure
 
 

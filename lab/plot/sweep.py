@@ -34,5 +34,5 @@ def draw(label, values, results, names, sentence) -> Figure:
                 axes.set_yscale("log", nonpositive="clip")
         keys = [Line2D([], [], color=c, marker=MARKERS[norm]) for norm, c in NORMALIZATIONS.items()]
         figure.legend(keys, [names[norm] for norm in NORMALIZATIONS], loc="outside upper left", ncols=3)
-        figure.supxlabel(fill(sentence, LETTERS), parse_math=False)
+        figure.supxlabel(fill(sentence, LETTERS), fontsize="medium", parse_math=False)
     return figure
