@@ -199,11 +199,22 @@ def main():
     for command in entry_points(group="lab.commands"):
         try:
             app.add_typer(command.load(), name=command.name)
-        except ModuleNotFoundError:
-            continue  # installed without it
+        except ModuleNotFoundError as missing:  # installed without it
+            if missing.name == "autograde":
+                _add_missing(command.name)
         except Exception as reason:  # what another package brings must not take `lab` along
             typer.echo(f"lab {command.name} is left out: {type(reason).__name__}: {reason}", err=True)
     app()
+
+
+def _add_missing(name: str):
+    """Add a command that says, whatever follows it, why it isn't here: a wheel holds nothing of teachers'."""
+    why = f"lab {name} is for teachers, who work from the checkout: python3 start.py run -- {name}"
+    anything = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+    @app.command(name, help=why, context_settings=anything)
+    def missing():
+        raise _failed(why)
 
 
 def _config(text: str):

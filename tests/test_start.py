@@ -21,18 +21,24 @@ START = ROOT / "start.py"
 # The lock's own entries, so that the small project installs what the real one would.
 LOCKED = {
     name: re.search(rf"^{name}==.*?(?=^\S|\Z)", (ROOT / "requirements.lock").read_text(), re.M | re.S)[0]
-    for name in ("flit-core", "six")
+    for name in ("hatchling", "packaging", "pathspec", "pluggy", "tomlkit", "trove-classifiers", "six")
 }
+SIX = LOCKED.pop("six")
+BUILD = "".join(LOCKED.values())
 PYPROJECT = """
 [build-system]
-requires = ["flit_core"]
-build-backend = "flit_core.buildapi"
+requires = ["hatchling"]
+build-backend = "hatchling.build"
 [project]
 name = "small"
 version = "0"
 description = "A project that is set up in seconds."
 [project.scripts]
 lab = "lab:print_arguments"
+[tool.hatch.build]
+dev-mode-dirs = ["."]
+[tool.hatch.build.targets.wheel]
+packages = ["lab"]
 """
 MODULE = """
 import sys
@@ -45,10 +51,10 @@ def make_project(folder):
     """A project with the real start.py whose command `lab` prints its arguments."""
     (folder / "lab").mkdir(parents=True)
     shutil.copy(START, folder)
-    (folder / "pyproject.toml").write_text(PYPROJECT + '[tool.flit.module]\nname = "lab"\n')
+    (folder / "pyproject.toml").write_text(PYPROJECT)
     (folder / "lab" / "__init__.py").write_text(MODULE)
     for lock in ("requirements.lock", "requirements-dev.lock"):
-        (folder / lock).write_text(LOCKED["flit-core"])
+        (folder / lock).write_text(BUILD)
     return folder
 
 
@@ -130,7 +136,7 @@ def test_second_start_starts_no_process_but_the_listing(start, monkeypatch):
 def test_changed_lock_is_brought_up_to_date_in_place(finished, tmp_path):
     project, _ = finished
     (project / ".venv" / "kept").touch()
-    (project / "requirements-dev.lock").write_text(LOCKED["flit-core"] + LOCKED["six"])
+    (project / "requirements-dev.lock").write_text(BUILD + SIX)
     # Neither a package that lies elsewhere nor pip's own settings keep it from going into .venv.
     elsewhere = tmp_path / "six-1.17.0.dist-info" / "METADATA"
     elsewhere.parent.mkdir()
@@ -181,7 +187,7 @@ def damage_stamp(venv):
 
 
 def damage_package(venv):
-    shutil.rmtree(next(venv.rglob("flit_core")))
+    shutil.rmtree(next(venv.rglob("hatchling")))
 
 
 def damage_script(venv):
@@ -237,9 +243,9 @@ def offline(tmp_path):
 def test_no_network_leaves_the_environment_as_it_was(finished, tmp_path):
     project, _ = finished
     lock = project / "requirements.lock"
-    lock.write_text(lock.read_text() + LOCKED["six"].replace("six", "seven"))
+    lock.write_text(lock.read_text() + SIX.replace("six", "seven"))
     answer = run(project, "run", **offline(tmp_path))
-    lock.write_text(LOCKED["flit-core"])
+    lock.write_text(BUILD)
     assert_one_sentence(answer, "can't be reached", "network")
     assert run(project, "run", **offline(tmp_path)).stdout == "lab\n"
 
@@ -247,10 +253,10 @@ def test_no_network_leaves_the_environment_as_it_was(finished, tmp_path):
 def test_wrong_hash(tmp_path, finished):
     project, _ = finished
     lock = project / "requirements.lock"
-    tampered = re.sub(r"sha256:\w{8}", "sha256:00000000", LOCKED["six"])
+    tampered = re.sub(r"sha256:\w{8}", "sha256:00000000", SIX)
     lock.write_text(lock.read_text() + tampered.replace("six", "sortedcontainers").replace("1.17.0", "2.4.0"))
     answer = run(project, "run")
-    lock.write_text(LOCKED["flit-core"])
+    lock.write_text(BUILD)
     assert_one_sentence(answer, "hash of sortedcontainers==2.4.0 doesn't match", "Start again")
     assert not list((project / ".venv").rglob("sortedcontainers"))
 

@@ -3,12 +3,12 @@
 from dataclasses import replace
 from functools import partial
 from html import escape
-from pathlib import Path
 
 import bqplot
 import ipywidgets as widgets
 import numpy as np
 
+from lab.files import ASSETS
 from lab.live import curves, running, words
 from lab.live.controls import FIELDS, Control
 from lab.live.explorer import KEEP_KEYS, Explorer
@@ -16,7 +16,6 @@ from lab.live.grid import AXES, MODES, USUAL, Axis, Grid, GridFrame, Results
 from lab.live.race import naming
 from lab.nn.validation import require_choice
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
 STYLES = ("controls.css", "explorer.css", "sweep.css")
 HEIGHT = 292  # pixels of a figure
 MARGIN = {"top": 10, "bottom": 46, "left": 68, "right": 14}

@@ -19,9 +19,10 @@ import numpy as np
 import pytest
 
 from lab.data import Data
+from lab.files import ASSETS
 from lab.live import Explorer, curves, race, running, words
 from lab.live.controls import FIELDS, Control, from_config
-from lab.live.explorer import ASSETS, CATCH_UP, FIRST_VIEWS, OTHERS, PINS, SAID_EVERY, SAVED, SPEEDS, STYLES
+from lab.live.explorer import CATCH_UP, FIRST_VIEWS, OTHERS, PINS, SAID_EVERY, SAVED, SPEEDS, STYLES
 from lab.live.panel import COLOURS
 from lab.live.scenes import SCENES
 from lab.live.views import VIEWS
