@@ -1,8 +1,8 @@
 """Sets the lab up and starts it, with the standard library alone.
 
-    python3 start.py lab [--port N] [--no-browser]   JupyterLab on the first notebook
-    python3 start.py test [-- pytest arguments]      linters, type checker and the whole test suite
-    python3 start.py run -- ...                      the command `lab`
+    python3 start.py lab [--port N] [--no-browser] [--fresh]   JupyterLab on the first lesson
+    python3 start.py test [-- pytest arguments]                linters, type checker and the whole test suite
+    python3 start.py run -- ...                                the command `lab`
 
 The first start makes `.venv` beside this file from the locked versions; later ones find it current.
 """
@@ -96,9 +96,10 @@ def start(arguments):
         prog="start.py", description="Sets the normalization lab up and starts it."
     )
     commands = parser.add_subparsers(dest="command", metavar="lab | test | run")
-    lab = commands.add_parser("lab", help="JupyterLab on the first notebook")
+    lab = commands.add_parser("lab", help="JupyterLab on the first lesson")
     lab.add_argument("--port", metavar="N", help="default: a free one from 8888 on")
     lab.add_argument("--no-browser", action="store_true", help="only print the address")
+    lab.add_argument("--fresh", action="store_true", help="bring the originals of the lessons back")
     commands.add_parser("test", help="linters, type checker and tests; pytest's arguments follow `--`")
     commands.add_parser("run", help="the command `lab`; its arguments follow `--`")
 
@@ -114,7 +115,8 @@ def start(arguments):
     if options.command == "run":
         return hand_over(rest)
     port = ["--port", options.port] if options.port else []
-    return hand_over(["open"] + port + ["--no-browser"] * options.no_browser + rest)
+    flags = ["--no-browser"] * options.no_browser + ["--fresh"] * options.fresh
+    return hand_over(["open"] + port + flags + rest)
 
 
 def set_up(lock):

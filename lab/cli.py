@@ -306,14 +306,18 @@ def _failed(reason: Exception | str) -> typer.Exit:
 
 @app.command("open")
 def open_(
-    notebook: Annotated[Path | None, typer.Option(help="Default: the first one.")] = None,
+    notebook: Annotated[Path | None, typer.Option(help="A lesson or any other. Default: the first.")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Default: a free one.")] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="Bring back the lessons' originals, or that of --notebook; edits stay."),
+    ] = False,
 ):
-    """Open JupyterLab on a notebook."""
+    """Open JupyterLab on your copy of a lesson, or on another notebook."""
     from lab.jupyter import CannotOpen, open_notebook
 
     try:
-        raise typer.Exit(open_notebook(notebook, port, browser=not no_browser))
+        raise typer.Exit(open_notebook(notebook, port, not no_browser, fresh))
     except CannotOpen as reason:
         raise _failed(reason) from None

@@ -171,8 +171,9 @@ def test_start_without_locks_in_the_file_system(start, monkeypatch, tmp_path):
 
 def test_next_start_is_current(finished):
     log = (finished / ".venv" / "set-up.log").read_text()
-    again = run(finished, "lab", "--port", "9000", "--no-browser", "--", "--notebook", "a b.ipynb")
-    assert again.stdout == "lab open --port 9000 --no-browser --notebook a b.ipynb\n"
+    options = ["--port", "9000", "--no-browser", "--fresh", "--", "--notebook", "a b.ipynb"]
+    again = run(finished, "lab", *options)
+    assert again.stdout == "lab open --port 9000 --no-browser --fresh --notebook a b.ipynb\n"
     assert (finished / ".venv" / "set-up.log").read_text() == log
 
 
