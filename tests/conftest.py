@@ -1,6 +1,7 @@
 """Of the whole suite: property tests, data, the wheel, no silent skips in CI, why a test was tried again."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,9 @@ import pytest
 
 hypothesis.settings.register_profile("lab", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("lab")
+
+# Tests interrupt themselves and processes of theirs, which is ignored where a shell starts them with `&`.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MOST_OF_A_TRY = 3000  # characters of a traceback
 DATA = Path(__file__).parents[2] / "shared" / "data"
