@@ -208,18 +208,18 @@ def users_of(folder):
     """
     inside = os.path.join(folder, "").encode()
     users = []
-    if os.path.isdir("/proc/self"):
+    if sys.platform == "darwin":
+        process = ""
+        listing = subprocess.run(["lsof", "-Fpn"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+        for line in listing.splitlines():
+            if line.startswith(b"p"):
+                process = line[1:].decode()
+            elif line[1:].startswith(inside) and process not in users:
+                users.append(process)
+    elif os.path.isdir("/proc/self"):
         for process in filter(str.isdigit, os.listdir("/proc")):
             command, loaded = (read_bytes("/proc/" + process + name) for name in ("/cmdline", "/maps"))
             if command.startswith(inside) or b" " + inside in loaded:
-                users.append(process)
-    elif sys.platform == "darwin":
-        process = ""
-        listing = subprocess.run(["lsof", "-Fpn"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        for line in os.fsdecode(listing.stdout).splitlines():
-            if line.startswith("p"):
-                process = line[1:]
-            elif line[1:].startswith(os.fsdecode(inside)):
                 users.append(process)
     return [process for process in users if process != str(os.getpid())]
 

@@ -332,7 +332,7 @@ def test_what_a_killed_start_left_after_its_end_goes(damaged, tmp_path):
 LOADS = "import ctypes, sys; ctypes.CDLL(sys.argv[1]); print(flush=True); input()"
 
 
-@pytest.mark.parametrize("program", ["bin/python", sys.executable])
+@pytest.mark.parametrize("program", ["bin/python", sys.executable], ids=["program", "library"])
 def test_nothing_is_moved_while_something_runs_from_it(damaged, tmp_path, capsys, program):
     """By its own Python, or by any that has loaded a library of it: `python` in an activated shell."""
     library = shutil.copy(_ctypes.__file__, tmp_path / ".venv" / "library.so")
@@ -352,6 +352,27 @@ def test_nothing_is_moved_while_something_runs_from_it(damaged, tmp_path, capsys
     assert f"while process {process.pid} runs from it. End that" in said
     assert said.count("\n") == 1
     assert names(tmp_path / ".venv") == before
+
+
+def test_users_on_macos_are_those_that_lsof_names(damaged, tmp_path, monkeypatch):
+    venv, own = damaged.VENV, os.getpid()
+    lsof = tmp_path / "lsof"
+    files = f"p1 n/usr/x p22 ftxt n{venv}/a.so n{venv}/b.so p3 n{venv}.old/c.so p{own} n{venv}/d.so"
+    lsof.write_text(f"#!/bin/sh\nprintf '%s\\n' {files}\n")
+    lsof.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert damaged.users_of(venv) == ["22"]
+
+
+def test_folder_that_windows_keeps_is_in_use(damaged, monkeypatch):
+    def refuse(old, new):
+        raise PermissionError(errno.EACCES, "Access is denied", old)
+
+    monkeypatch.setattr(os, "rename", refuse)
+    monkeypatch.setattr(damaged, "WINDOWS", True)
+    with pytest.raises(damaged.Stop, match=r"while a program runs from it\. End that"):
+        damaged.move_aside()
 
 
 # What goes wrong --------------------------------------------------------------------------------------
