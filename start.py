@@ -1,8 +1,8 @@
 """Sets the lab up and starts it, with the standard library alone.
 
-    python3 start.py lab [--port N] [--no-browser]   JupyterLab on the first notebook
-    python3 start.py test [-- pytest arguments]      linters, type checker and the whole test suite
-    python3 start.py run -- ...                      the command `lab`
+    python3 start.py lab [--port N] [--no-browser] [--fresh]   JupyterLab on the first lesson
+    python3 start.py test [-- pytest arguments]                linters, type checker and the whole test suite
+    python3 start.py run -- ...                                the command `lab`
 
 The first start makes `.venv` beside this file from the locked versions; later ones find it current.
 """
@@ -10,6 +10,7 @@ The first start makes `.venv` beside this file from the locked versions; later o
 # Written in the syntax of Python 3.6, so that an older Python gets as far as the sentence that says so.
 
 import argparse
+import contextlib
 import errno
 import hashlib
 import json
@@ -18,11 +19,14 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 ROOT = os.path.dirname(os.path.realpath(__file__))
 VENV = os.path.join(ROOT, ".venv")
 STAMP = os.path.join(VENV, "set-up.json")
 LOG = os.path.join(VENV, "set-up.log")
+ASIDE = VENV + ".old"  # the one before, until the new one is finished
+TURN = VENV + ".lock"  # held by the start that sets up
 LOCK = os.path.join(ROOT, "requirements.lock")
 DEV_LOCK = os.path.join(ROOT, "requirements-dev.lock")
 
@@ -42,6 +46,11 @@ folders = [sysconfig.get_path(name) for name in ("purelib", "scripts")]
 names = [[name for name in os.listdir(folder) if not name.startswith("__")] for folder in folders]
 print(json.dumps([[sys.version] + folders] + names))
 """
+
+IN_USE = (
+    "The environment in .venv is damaged or of another Python, and can't be made anew while {} runs from it. "
+    "End that (JupyterLab: press Ctrl-C twice) and start again."
+)
 
 # What pip writes when it fails, and what that means for the person at the keyboard; the first match counts.
 PIP_FAILURES = [
@@ -87,54 +96,153 @@ def start(arguments):
         prog="start.py", description="Sets the normalization lab up and starts it."
     )
     commands = parser.add_subparsers(dest="command", metavar="lab | test | run")
-    lab = commands.add_parser("lab", help="JupyterLab on the first notebook")
+    lab = commands.add_parser("lab", help="JupyterLab on the first lesson")
     lab.add_argument("--port", metavar="N", help="default: a free one from 8888 on")
     lab.add_argument("--no-browser", action="store_true", help="only print the address")
+    lab.add_argument("--fresh", action="store_true", help="bring the originals of the lessons back")
     commands.add_parser("test", help="linters, type checker and tests; pytest's arguments follow `--`")
     commands.add_parser("run", help="the command `lab`; its arguments follow `--`")
 
     split = arguments.index("--") if "--" in arguments else len(arguments)
     options, rest = parser.parse_args(arguments[:split]), arguments[split + 1 :]
+    if options.command is None:
+        parser.print_help()
+        return 2
+    set_up(DEV_LOCK if options.command == "test" else LOCK)
+    refuse_foreign_packages()
     if options.command == "test":
-        set_up(DEV_LOCK)
         return check(rest)
     if options.command == "run":
-        set_up(LOCK)
         return hand_over(rest)
-    if options.command == "lab":
-        set_up(LOCK)
-        port = ["--port", options.port] if options.port else []
-        return hand_over(["open"] + port + ["--no-browser"] * options.no_browser + rest)
-    parser.print_help()
-    return 2
+    port = ["--port", options.port] if options.port else []
+    flags = ["--no-browser"] * options.no_browser + ["--fresh"] * options.fresh
+    return hand_over(["open"] + port + flags + rest)
 
 
 def set_up(lock):
     """Makes `.venv` hold what `lock` lists and the project itself; does nothing where it already does."""
-    finished = read_stamp()
-    if digest(lock) in finished:
+    if digest(lock) in read_stamp():
         return
-    if finished:
-        print("Bringing .venv up to date ...", flush=True)
-    else:
-        # An interrupted or damaged set-up is not mended but made anew: that always works.
-        python = find_python()
-        if os.path.lexists(VENV):
+    with my_turn():
+        finished = read_stamp()
+        if digest(lock) in finished:  # by the start that this one waited for
+            return
+        if finished:
+            print("Bringing .venv up to date ...", flush=True)
+            install(lock)
+        else:
+            # An interrupted or damaged set-up is not mended but made anew: that always works.
+            python = find_python()
+            with old_one_aside():
+                print("Setting up in .venv (about a minute, once) ...", flush=True)
+                os.mkdir(VENV)
+                log_run(python + ["-m", "venv", VENV])
+                install(lock)
+    print("Ready.", flush=True)
+
+
+@contextlib.contextmanager
+def my_turn():
+    """One start at a time sets up; the others wait here, and say so."""
+    with open(TURN, "a") as file:
+        if not take(file):
+            print("Another start is setting up .venv; this one waits for it ...", flush=True)
+            while not take(file):
+                time.sleep(0.2)
+        yield
+
+
+def take(file):
+    """Whether the file was free, and is locked by this process from now on, until it closes it or ends."""
+    try:
+        if WINDOWS:
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.EACCES, errno.EAGAIN)  # others: a file system that has no locks
+    return True
+
+
+@contextlib.contextmanager
+def old_one_aside():
+    """Puts the present `.venv` away while a new one is made; where that fails it comes back."""
+    if shutil.disk_usage(ROOT).free < SPACE:
+        raise Stop(NO_SPACE)
+    for process in users_of(VENV):
+        raise Stop(IN_USE.format("process " + process))
+    if os.path.lexists(ASIDE):  # of a start that was killed, before the new one was finished or after that
+        shutil.rmtree(ASIDE if os.path.exists(STAMP) else VENV)
+    if os.path.lexists(VENV):
+        move_aside()
+    try:
+        yield
+    except BaseException:
+        if os.path.lexists(ASIDE):
+            if os.path.exists(LOG):
+                os.replace(LOG, os.path.join(ASIDE, os.path.basename(LOG)))
             shutil.rmtree(VENV)
-        if shutil.disk_usage(ROOT).free < SPACE:
-            raise Stop(NO_SPACE)
-        print("Setting up in .venv (about a minute, once) ...", flush=True)
-        os.mkdir(VENV)
-        log_run(python + ["-m", "venv", VENV])
+            os.rename(ASIDE, VENV)
+            print("The .venv that was there before is back.", flush=True)
+        raise
+    shutil.rmtree(ASIDE, ignore_errors=True)
+
+
+def move_aside():
+    try:
+        os.rename(VENV, ASIDE)
+    except PermissionError:
+        if WINDOWS:
+            raise Stop(IN_USE.format("a program")) from None
+        raise
+
+
+def users_of(folder):
+    """The ids of the processes that run a program or have loaded a library of a folder, where that is known.
+
+    On Windows it isn't, but there such a process keeps the folder from being renamed.
+    """
+    inside = os.path.join(folder, "").encode()
+    users = []
+    if sys.platform == "darwin":
+        process = ""
+        listing = subprocess.run(["lsof", "-Fpn"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+        for line in listing.splitlines():
+            if line.startswith(b"p"):
+                process = line[1:].decode()
+            elif line[1:].startswith(inside) and process not in users:
+                users.append(process)
+    elif os.path.isdir("/proc/self"):
+        for process in filter(str.isdigit, os.listdir("/proc")):
+            command, loaded = (read_bytes("/proc/" + process + name) for name in ("/cmdline", "/maps"))
+            if command.startswith(inside) or b" " + inside in loaded:
+                users.append(process)
+    return [process for process in users if process != str(os.getpid())]
+
+
+def read_bytes(path):
+    """A file of /proc; empty where the process has ended or belongs to somebody else."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def install(lock):
+    """Puts what `lock` lists and the project into `.venv`, which is then finished."""
     # -I: packages that PYTHONPATH or the user's own folder offer don't count as installed.
-    install = [PYTHON, "-I", "-m", "pip", "install", "--no-deps", "--no-input", "--retries", "2"]
-    log_run(install + ["--progress-bar", "off", "--require-hashes", "-r", lock])
-    log_run(install + ["--no-build-isolation", "--editable", ROOT])
+    pip = [PYTHON, "-I", "-m", "pip", "install", "--no-deps", "--no-input", "--retries", "2"]
+    log_run(pip + ["--progress-bar", "off", "--require-hashes", "-r", lock])
+    log_run(pip + ["--no-build-isolation", "--editable", ROOT])
     # A quarter of a minute that nobody waits for in class; where it fails, the lab says so.
     compile_kernels = [PYTHON, "-I", "-c", "from lab.nn import compiled; compiled.load()"]
     subprocess.call(compile_kernels, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     write_stamp([LOCK, lock])
-    print("Ready.", flush=True)
 
 
 def digest(lock):
@@ -169,6 +277,25 @@ def write_stamp(locks):
 def list_venv():
     """The Python of `.venv` and where it is, then the names in its folders of packages and of scripts."""
     return json.loads(subprocess.check_output([PYTHON, "-I", "-c", LISTING], stderr=subprocess.DEVNULL))
+
+
+def refuse_foreign_packages():
+    """Raises Stop where a folder of PYTHONPATH holds a package that the lab has itself: Python prefers it."""
+    with open(STAMP) as file:
+        (_, packages, _), names, _ = json.load(file)["listing"]
+    ours = {name.split(".")[0] for name in names if not name.endswith((".dist-info", ".pth"))}
+    for folder in filter(os.path.isdir, os.environ.get("PYTHONPATH", "").split(os.pathsep)):
+        if os.path.realpath(folder) in (ROOT, os.path.realpath(packages)) or not os.access(folder, os.R_OK):
+            continue
+        for name in sorted(os.listdir(folder)):
+            is_module = name.endswith((".py", ".so", ".pyd"))
+            is_package = os.path.exists(os.path.join(folder, name, "__init__.py"))
+            module = name.split(".")[0]
+            if (is_module or is_package) and module in ours | {"lab", "autograde"}:
+                raise Stop(
+                    f"PYTHONPATH names {folder}, and {module} from there would take the place of the lab's. "
+                    "Take that folder out of PYTHONPATH and start again."
+                )
 
 
 def find_python():

@@ -2,7 +2,7 @@
 
 __version__ = "0.1.0"
 
-from lab import train
+from lab import requirements, train  # noqa: F401  requirements first: it says what is wrong with NumPy
 from lab.data import augment, get_CIFAR10_data, load
 from lab.nn import *  # noqa: F403
 from lab.nn import __all__ as _layer_core

@@ -199,11 +199,22 @@ def main():
     for command in entry_points(group="lab.commands"):
         try:
             app.add_typer(command.load(), name=command.name)
-        except ModuleNotFoundError:
-            continue  # installed without it
+        except ModuleNotFoundError as missing:  # installed without it
+            if missing.name == "autograde":
+                _add_missing(command.name)
         except Exception as reason:  # what another package brings must not take `lab` along
             typer.echo(f"lab {command.name} is left out: {type(reason).__name__}: {reason}", err=True)
     app()
+
+
+def _add_missing(name: str):
+    """Add a command that says, whatever follows it, why it isn't here: a wheel holds nothing of teachers'."""
+    why = f"lab {name} is for teachers, who work from the checkout: python3 start.py run -- {name}"
+    anything = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+    @app.command(name, help=why, context_settings=anything)
+    def missing():
+        raise _failed(why)
 
 
 def _config(text: str):
@@ -303,14 +314,18 @@ def _failed(reason: Exception | str) -> typer.Exit:
 
 @app.command("open")
 def open_(
-    notebook: Annotated[Path | None, typer.Option(help="Default: the first one.")] = None,
+    notebook: Annotated[Path | None, typer.Option(help="A lesson or any other. Default: the first.")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Default: a free one.")] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="Bring back the lessons' originals, or that of --notebook; edits stay."),
+    ] = False,
 ):
-    """Open JupyterLab on a notebook."""
+    """Open JupyterLab on your copy of a lesson, or on another notebook."""
     from lab.jupyter import CannotOpen, open_notebook
 
     try:
-        raise typer.Exit(open_notebook(notebook, port, browser=not no_browser))
+        raise typer.Exit(open_notebook(notebook, port, not no_browser, fresh))
     except CannotOpen as reason:
         raise _failed(reason) from None

@@ -10,11 +10,25 @@ import sys
 from pathlib import Path
 from urllib.parse import quote
 
-PROJECT = Path(__file__).resolve().parent.parent
-FIRST_NOTEBOOK = PROJECT / "notebooks" / "00_explorer.ipynb"
+from lab import lessons
+from lab.files import LESSONS, ROOT
+
+FIRST_LESSON = "00_explorer.ipynb"
 PORTS = range(8888, 8988)
 
 AT_ONCE = "--ServerApp.kernel_websocket_connection_class=lab.connection.PromptConnection"
+
+NO_LANGUAGE_SERVERS = "--LanguageServerManager.autodetect=False"  # looking for them starts npm, which logs
+NO_FORMGRADER = "--ServerApp.jpserver_extensions=nbgrader.server_extensions.formgrader=False"
+
+# What Jupyter, IPython and matplotlib keep for a user, beside the lessons, not all over the home folder.
+PLACES = {
+    "JUPYTER_CONFIG_DIR": "config",
+    "JUPYTER_DATA_DIR": "data",
+    "JUPYTER_RUNTIME_DIR": "runtime",
+    "IPYTHONDIR": "ipython",
+    "MPLCONFIGDIR": "matplotlib",
+}
 
 # Without these JupyterLab asks on its first screen whether it may fetch news, and looks for updates.
 QUIET = {"fetchNews": "false", "checkForUpdates": False}
@@ -25,50 +39,76 @@ class CannotOpen(Exception):
     """Why JupyterLab was not started, in one sentence with the remedy."""
 
 
-def open_notebook(notebook: Path | None = None, port: int | None = None, browser: bool = True) -> int:
-    """Become JupyterLab with `notebook` open (the first one by default), on `port` or on a free one.
+def open_notebook(
+    notebook: Path | None = None, port: int | None = None, browser: bool = True, fresh: bool = False
+) -> int:
+    """Become JupyterLab with `notebook` open (the first lesson by default), on `port` or on a free one.
 
-    Returns JupyterLab's exit code where the process can't be replaced (Windows), else not at all.
-    Raises CannotOpen for a missing notebook, a port that is taken, or where JupyterLab isn't installed.
+    A lesson is opened as the learner's own copy. fresh: bring the original of this lesson back first, by
+    default those of all; what was edited stays, under another name.
+
+    Returns JupyterLab's exit code where the process can't be replaced (Windows), else not at all. Raises
+    CannotOpen for a missing notebook, a port that is taken, a folder that can't be written, or where
+    JupyterLab isn't installed.
     """
     if importlib.util.find_spec("jupyterlab") is None:
         raise CannotOpen("JupyterLab isn't installed here. Start the lab by `python3 start.py lab`.")
-    notebook = find_notebook(notebook)
+    own = lessons.own_folder()
+    path = find_notebook(notebook or Path(FIRST_LESSON), own)
     port = find_port(port)
+    if path.parent in (LESSONS, own):
+        path = own / path.name
+        names = lessons.names() if notebook is None else [path.name]
+        try:
+            for sentence in lessons.bring(own, names if fresh else []):
+                print(sentence)
+        except OSError as error:
+            raise CannotOpen(f"{error.filename or own} can't be written: {error.strerror}.") from None
+    elif fresh:
+        raise CannotOpen(f"{path} is no lesson, so there is no original to bring back.")
     switch_news_off(Path(sys.prefix))
-    root = PROJECT if notebook.is_relative_to(PROJECT) else notebook.parent
-    path = notebook.relative_to(root).as_posix()
-    if not (os.access(notebook, os.W_OK) and os.access(notebook.parent, os.W_OK)):
+    if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
         print(f"{path} can't be written: it runs, but changes aren't saved. Copy it and use --notebook.")
     print(f"JupyterLab opens {path} on port {port}. To stop it, press Ctrl-C twice.", flush=True)
     command = [
         *(sys.executable, "-m", "jupyterlab"),
-        f"--ServerApp.root_dir={root}",
-        f"--LabApp.default_url=/lab/tree/{quote(path)}",
+        f"--ServerApp.root_dir={path.parent}",
+        f"--LabApp.default_url=/lab/tree/{quote(path.name)}",
         f"--ServerApp.port={port}",
         "--ServerApp.port_retries=0",
-        "--ServerApp.log_level=ERROR",
+        "--Application.log_level=ERROR",
+        NO_LANGUAGE_SERVERS,
         AT_ONCE,
     ]
     if not browser:
         command.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
-    os.chdir(root)  # where nbgrader looks for its course
+    for name, place in PLACES.items():
+        os.environ.setdefault(name, str(own / ".jupyter" / place))
+    os.chdir(path.parent)  # where nbgrader looks for its course
+    if not is_course(path.parent):
+        command.append(NO_FORMGRADER)
     if os.name == "nt":  # where exec returns to the prompt at once
         return subprocess.call(command)
     os.execv(command[0], command)
 
 
-def find_notebook(notebook: Path | None) -> Path:
-    """The notebook's full path; a relative one counts from here or from the project."""
-    if notebook is None:
-        notebook = FIRST_NOTEBOOK
-    for path in (Path.cwd() / notebook, PROJECT / notebook):
+def find_notebook(notebook: Path, own: Path) -> Path:
+    """The notebook's full path; a relative one counts from here, or names a lesson or another one of ours."""
+    for path in (Path.cwd() / notebook, own / notebook, LESSONS / notebook, ROOT / notebook):
         if path.is_file():
             return path.resolve()
-    there = ", ".join(path.name for path in sorted(FIRST_NOTEBOOK.parent.glob("*.ipynb"))) or "none"
-    raise CannotOpen(f"There is no notebook {notebook}. In {FIRST_NOTEBOOK.parent} there are: {there}.")
+    there = ", ".join(lessons.names()) or "none"
+    raise CannotOpen(f"There is no notebook {notebook}. The lessons are: {there}.")
+
+
+def is_course(folder: Path) -> bool:
+    """Whether nbgrader finds a course, here or in Jupyter's settings: its formgrader warns without one."""
+    from jupyter_core.paths import jupyter_config_path
+
+    places = [folder, *map(Path, jupyter_config_path())]
+    return any((place / "nbgrader_config.py").is_file() for place in places)
 
 
 def find_port(port: int | None) -> int:

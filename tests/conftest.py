@@ -1,6 +1,9 @@
-"""Settings of the whole suite: property tests, data, no silent skips in CI, why a test was tried again."""
+"""Of the whole suite: property tests, data, the wheel, no silent skips in CI, why a test was tried again."""
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -8,6 +11,9 @@ import pytest
 
 hypothesis.settings.register_profile("lab", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("lab")
+
+# Tests interrupt themselves and processes of theirs, which is ignored where a shell starts them with `&`.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MOST_OF_A_TRY = 3000  # characters of a traceback
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -20,6 +26,15 @@ def shared_cache(tmp_path_factory):
     """Data sets are decoded once for the whole suite, and not into the user's cache."""
     os.environ["LAB_CACHE"] = str(tmp_path_factory.mktemp("lab-cache"))
     return os.environ["LAB_CACHE"]
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    """The wheel of this checkout."""
+    folder, checkout = tmp_path_factory.mktemp("wheel"), Path(__file__).parents[1]
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet"]
+    subprocess.run([*command, "--wheel-dir", folder, checkout], check=True)
+    return next(folder.glob("*.whl"))
 
 
 def pytest_collection_modifyitems(items):

@@ -20,6 +20,14 @@ def test_browser(): pytest.skip("machine: no browser")
 def test_expected_failure(): assert False
 """
 
+HEARD = """
+import os, pytest, signal
+
+def test_it():
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+"""
+
 
 def outcomes(folder, ci):
     shutil.copy(Path(__file__).with_name("conftest.py"), folder)
@@ -31,6 +39,18 @@ def outcomes(folder, ci):
         command, cwd=folder, env=os.environ | {"CI": ci}, capture_output=True, text=True, check=False
     )
     return answer.returncode, answer.stdout
+
+
+def test_interruption_is_heard_in_the_background(tmp_path):
+    """Where a shell starts the suite with `&`, SIGINT is ignored, and that is inherited."""
+    shutil.copy(Path(__file__).with_name("conftest.py"), tmp_path)
+    (tmp_path / "test_signal.py").write_text(HEARD)
+    command = (
+        f"import os, signal; signal.signal(signal.SIGINT, signal.SIG_IGN); os.execv({sys.executable!r}, "
+    )
+    command += f"[{sys.executable!r}, '-m', 'pytest', '-q'])"
+    answer = subprocess.run([sys.executable, "-c", command], cwd=tmp_path, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stdout
 
 
 def test_skips_fail_in_ci(tmp_path):

@@ -2,17 +2,20 @@
 
 import ast
 import importlib.machinery
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from lab.requirements import HiddenPackage
+
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted([*ROOT.glob("lab/**/*.py"), *ROOT.glob("autograde/*.py")])  # not the assignment's own text
 
-# Each part of the house, and the parts of `lab` it may build on besides itself. cli, jupyter and the
-# package's own __init__ stand on top of all of them.
+# Each part of the house, and the parts of `lab` it may build on besides itself and `files`. cli, jupyter and
+# the package's own __init__ stand on top of all of them.
 BUILDS_ON = {
     "nn": set(),
     "data": {"nn"},
@@ -68,7 +71,7 @@ def breaches(path):
         elif name.startswith("lab.nn.kernels") and at_top:
             yield f"{name}: loads numba, so it is imported inside a function"
         elif top == "lab" and part in BUILDS_ON:
-            if inner not in BUILDS_ON[part] | {part, "__version__"}:
+            if inner not in BUILDS_ON[part] | {part, "files", "__version__"}:
                 yield f"{name}: {part} builds on {sorted(BUILDS_ON[part]) or 'nothing'}"
         elif top == "lab" or top in sys.stdlib_module_names:
             continue
@@ -144,6 +147,31 @@ def loaded_by(statement):
 
 def test_import_lab_needs_numpy_alone():
     assert loaded_by("import lab") - loaded_by("import numpy") - sys.stdlib_module_names == {"lab"}
+
+
+@pytest.mark.parametrize(("numpy", "said"), [("raise ImportError('a page')", True), (None, False)])
+def test_foreign_numpy_on_the_path_is_said_in_a_sentence(tmp_path, numpy, said):
+    """The folder's other modules can be imported."""
+    (tmp_path / "mine.py").touch()
+    if numpy:
+        (tmp_path / "numpy").mkdir()
+        (tmp_path / "numpy" / "__init__.py").write_text(numpy)
+    answer = subprocess.run(
+        [sys.executable, "-c", "import mine, lab"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    sentence = (
+        f"lab.requirements.HiddenPackage: PYTHONPATH names {tmp_path}, and the numpy from there takes the"
+    )
+    assert (answer.returncode, sentence in answer.stderr) == (int(said), said)
+    assert "a page" not in answer.stderr
+
+
+def test_hidden_package_is_its_sentence_in_a_notebook():
+    assert HiddenPackage("A sentence.")._render_traceback_() == ["HiddenPackage: A sentence."]
 
 
 def test_the_command_starts_light():

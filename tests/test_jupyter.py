@@ -1,19 +1,15 @@
-"""`lab open`: the port, the notebook and the settings it starts JupyterLab with; and a server for real."""
+"""`lab open`: the port, the notebook and the settings it starts JupyterLab with; tests/test_wheel.py does."""
 
 import json
 import os
 import socket
-import subprocess
 import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import pytest
 
-from lab import jupyter
-
-LAB = Path(sys.executable).with_name("lab")
+from lab import jupyter, lessons
+from lab.files import LESSONS
 
 
 @pytest.fixture
@@ -38,61 +34,83 @@ def command(monkeypatch, tmp_path):
     monkeypatch.setattr(os, "execv", lambda path, command: started.extend(command))
     monkeypatch.setattr(os, "chdir", lambda folder: started.append(f"in {folder}"))
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(os, "environ", dict(os.environ))
     return started
 
 
-def test_server_for_real(notebook, tmp_path):
-    port = jupyter.find_port(None)
-    folders = {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "DATA", "RUNTIME")}
-    server = subprocess.Popen(
-        [LAB, "open", "--notebook", notebook, "--port", str(port), "--no-browser"],
-        env=os.environ | folders,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        token = wait_for_token(server, tmp_path / "RUNTIME")
-
-        def get(path):
-            address = f"http://127.0.0.1:{port}{path}?token={token}"
-            with urllib.request.urlopen(address, timeout=10) as answer:
-                return answer.read().decode()
-
-        assert json.loads(get("/api/status"))["kernels"] == 0
-        assert get("/lab/tree/a%20lesson.ipynb").startswith("<!doctype html>")
-        settings = json.loads(get("/lab/api/settings/" + jupyter.NOTIFICATIONS))
-        defaults = settings["schema"]["properties"]
-        assert {name: defaults[name]["default"] for name in jupyter.QUIET} == jupyter.QUIET
-        again = subprocess.run(
-            [LAB, "open", "--notebook", notebook, "--port", str(port)], capture_output=True, text=True
-        )
-        assert (again.returncode, again.stderr.count("\n")) == (1, 1)
-        assert again.stderr.startswith(f"Port {port} is taken by another program")
-    finally:
-        server.terminate()
-        said, _ = server.communicate(timeout=20)
-    assert said.startswith(f"JupyterLab opens a lesson.ipynb on port {port}.")
-    assert f"http://localhost:{port}/lab/tree/a%20lesson.ipynb?token={token}" in said
+@pytest.fixture
+def own(monkeypatch, tmp_path):
+    """The folder of the learner's copies."""
+    monkeypatch.setattr(lessons, "own_folder", lambda: tmp_path / "own")
+    return tmp_path / "own"
 
 
-def wait_for_token(server, runtime):
-    """The token of the server; it writes the file that holds it once it listens."""
-    for _ in range(600):
-        for file in runtime.glob("jpserver-*.json"):
-            if text := file.read_text():
-                return json.loads(text)["token"]
-        assert server.poll() is None, server.stdout.read()
-        time.sleep(0.1)
-    raise AssertionError("JupyterLab didn't start within a minute")
-
-
-def test_first_notebook_opens_by_default(command):
+def test_copy_of_the_first_lesson_opens_by_default(command, own, capsys):
     jupyter.open_notebook()
-    assert command[:4] == [f"in {jupyter.PROJECT}", sys.executable, "-m", "jupyterlab"]
-    assert f"--ServerApp.root_dir={jupyter.PROJECT}" in command
-    assert "--LabApp.default_url=/lab/tree/notebooks/00_explorer.ipynb" in command
+    assert command[:4] == [f"in {own}", sys.executable, "-m", "jupyterlab"]
+    assert f"--ServerApp.root_dir={own}" in command
+    assert "--LabApp.default_url=/lab/tree/00_explorer.ipynb" in command
     assert "--no-browser" not in command
+    assert sorted(path.name for path in own.iterdir()) == lessons.names()
+    assert capsys.readouterr().out.startswith(f"JupyterLab opens {own / '00_explorer.ipynb'} on port ")
+
+
+@pytest.mark.parametrize(
+    "name", ["02_lecture.ipynb", "notebooks/02_lecture.ipynb", LESSONS / "02_lecture.ipynb"]
+)
+def test_lesson_opens_as_a_copy_however_it_is_named(command, own, monkeypatch, tmp_path, name):
+    monkeypatch.setattr(Path, "cwd", lambda: tmp_path)
+    jupyter.open_notebook(Path(name))
+    assert command[0] == f"in {own}"
+    assert "--LabApp.default_url=/lab/tree/02_lecture.ipynb" in command
+
+
+def test_other_notebooks_bring_no_lessons(command, own, notebook):
+    jupyter.open_notebook(notebook)
+    assert command[0] == f"in {notebook.parent}"
+    assert "--LabApp.default_url=/lab/tree/a%20lesson.ipynb" in command
+    assert not own.exists()
+    with pytest.raises(jupyter.CannotOpen, match=r"a lesson\.ipynb is no lesson, so there is no original"):
+        jupyter.open_notebook(notebook, fresh=True)
+
+
+@pytest.mark.parametrize(("chosen", "kept"), [(None, 2), (Path("00_explorer.ipynb"), 1)])
+def test_fresh_brings_all_lessons_back_or_the_one_that_is_named(command, own, capsys, chosen, kept):
+    lessons.bring(own)
+    for name in ("00_explorer.ipynb", "02_lecture.ipynb"):
+        (own / name).write_text("edited")
+    jupyter.open_notebook(chosen, fresh=True)
+    assert len(list(own.glob("*-mine.ipynb"))) == kept
+    assert "00_explorer.ipynb is the original again; yours is now 00_explorer-mine.ipynb.\n" in (
+        capsys.readouterr().out
+    )
+
+
+def test_folder_that_cannot_be_written(command, own, tmp_path):
+    own.touch()  # a file where the folder would be
+    with pytest.raises(jupyter.CannotOpen, match=f"^{own} can't be written: File exists\\.$"):
+        jupyter.open_notebook()
+    assert not command
+
+
+def test_what_jupyter_keeps_lies_beside_the_lessons(command, own, monkeypatch):
+    for name in jupyter.PLACES:
+        monkeypatch.delenv(name, raising=False)
+    os.environ["IPYTHONDIR"] = "chosen"
+    jupyter.open_notebook()
+    kept = {name: os.environ[name] for name in jupyter.PLACES}
+    assert kept.pop("IPYTHONDIR") == "chosen"
+    assert {Path(folder).parent for folder in kept.values()} == {own / ".jupyter"}
+
+
+def test_formgrader_is_there_for_a_course_alone(command, notebook):
+    jupyter.open_notebook(notebook)
+    assert jupyter.NO_FORMGRADER in command
+    command.clear()
+    notebook.with_name("nbgrader_config.py").touch()
+    jupyter.open_notebook(notebook)
+    assert command
+    assert jupyter.NO_FORMGRADER not in command
 
 
 @pytest.mark.parametrize(("user", "allowed"), [(0, True), (1000, False)])
@@ -106,7 +124,7 @@ def test_root_is_allowed_only_for_root(command, notebook, monkeypatch, user, all
 def test_read_only_notebook_is_said(command, notebook, monkeypatch, capsys):
     monkeypatch.setattr(os, "access", lambda path, mode: path != notebook.parent)
     jupyter.open_notebook(notebook)
-    assert capsys.readouterr().out.startswith("a lesson.ipynb can't be written: it runs, but")
+    assert capsys.readouterr().out.startswith(f"{notebook} can't be written: it runs, but")
     assert command
 
 
@@ -136,10 +154,9 @@ def test_free_port_is_the_next_one(taken_port, monkeypatch):
     assert taken_port < jupyter.find_port(None) < taken_port + 20
 
 
-def test_missing_notebook_names_those_there_are(monkeypatch, notebook):
-    monkeypatch.setattr(jupyter, "FIRST_NOTEBOOK", notebook.with_name("first.ipynb"))
-    with pytest.raises(jupyter.CannotOpen, match=r"no notebook .*first.ipynb\. .* there are: a lesson.ipynb"):
-        jupyter.find_notebook(None)
+def test_missing_notebook_names_those_there_are():
+    with pytest.raises(jupyter.CannotOpen, match=r"no notebook mine.ipynb\. The lessons are: 00_explorer.ip"):
+        jupyter.open_notebook(Path("mine.ipynb"))
 
 
 def test_without_jupyterlab(monkeypatch):

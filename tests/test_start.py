@@ -1,5 +1,6 @@
 """start.py: one small project is set up for real; what goes wrong is provoked there, or simulated."""
 
+import _ctypes
 import ast
 import errno
 import importlib.util
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,18 +23,24 @@ START = ROOT / "start.py"
 # The lock's own entries, so that the small project installs what the real one would.
 LOCKED = {
     name: re.search(rf"^{name}==.*?(?=^\S|\Z)", (ROOT / "requirements.lock").read_text(), re.M | re.S)[0]
-    for name in ("flit-core", "six")
+    for name in ("hatchling", "packaging", "pathspec", "pluggy", "tomlkit", "trove-classifiers", "six")
 }
+SIX = LOCKED.pop("six")
+BUILD = "".join(LOCKED.values())
 PYPROJECT = """
 [build-system]
-requires = ["flit_core"]
-build-backend = "flit_core.buildapi"
+requires = ["hatchling"]
+build-backend = "hatchling.build"
 [project]
 name = "small"
 version = "0"
 description = "A project that is set up in seconds."
 [project.scripts]
 lab = "lab:print_arguments"
+[tool.hatch.build]
+dev-mode-dirs = ["."]
+[tool.hatch.build.targets.wheel]
+packages = ["lab"]
 """
 MODULE = """
 import sys
@@ -45,28 +53,50 @@ def make_project(folder):
     """A project with the real start.py whose command `lab` prints its arguments."""
     (folder / "lab").mkdir(parents=True)
     shutil.copy(START, folder)
-    (folder / "pyproject.toml").write_text(PYPROJECT + '[tool.flit.module]\nname = "lab"\n')
+    (folder / "pyproject.toml").write_text(PYPROJECT)
     (folder / "lab" / "__init__.py").write_text(MODULE)
     for lock in ("requirements.lock", "requirements-dev.lock"):
-        (folder / lock).write_text(LOCKED["flit-core"])
+        (folder / lock).write_text(BUILD)
     return folder
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A project after its first start, and what that start said; tests leave it finished."""
+def starts(tmp_path_factory):
+    """A project of which one start was killed half-way, then two were made at once; what these said."""
     project = make_project(tmp_path_factory.mktemp("finished") / "a project")
-    return project, run(project, "run", "--", "first")
+    killed = begin(project, "run", start_new_session=True)
+    while not list((project / ".venv").rglob("pip")):  # half of an environment
+        assert killed.poll() is None
+        time.sleep(0.01)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    (project / ".venv" / "half").touch()
+    first = begin(project, "run", "--", "first")
+    said = first.stdout.readline()
+    second = begin(project, "run", "--", "second")
+    waits = second.stdout.readline()
+    said, waits = said + first.communicate()[0], waits + second.communicate()[0]
+    return project, said.splitlines(), waits.splitlines()
+
+
+@pytest.fixture(scope="module")
+def finished(starts):
+    """A project that is set up; tests leave it so."""
+    return starts[0]
+
+
+def load(project, monkeypatch):
+    """A project's start.py as a module, which may not put `lab` in the place of these tests."""
+    monkeypatch.setattr(os, "execv", None)
+    spec = importlib.util.spec_from_file_location("start_of_small_project", project / "start.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture
 def start(finished, monkeypatch):
-    """The finished project's start.py as a module, which may not put `lab` in the place of these tests."""
-    monkeypatch.setattr(os, "execv", None)
-    spec = importlib.util.spec_from_file_location("start_of_small_project", finished[0] / "start.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load(finished, monkeypatch)
 
 
 @pytest.fixture
@@ -81,6 +111,18 @@ def fake_python(tmp_path, monkeypatch):
         return path
 
     return make
+
+
+def begin(project, *arguments, **settings):
+    return subprocess.Popen(
+        [sys.executable, "start.py", *arguments],
+        cwd=project,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **settings,
+    )
 
 
 def run(project, *arguments, **environment):
@@ -104,23 +146,38 @@ def assert_one_sentence(answer, *words):
 # Setting up -------------------------------------------------------------------------------------------
 
 
-def test_first_start_sets_up_and_runs_the_command(finished):
-    project, first = finished
-    assert first.returncode == 0, first
-    assert first.stdout.splitlines()[0] == "Setting up in .venv (about a minute, once) ..."
-    assert first.stdout.splitlines()[-2:] == ["Ready.", "lab first"]
+def test_start_after_a_killed_one_sets_up_anew_and_runs_the_command(starts):
+    project, said, _ = starts
+    assert said[0] == "Setting up in .venv (about a minute, once) ..."
+    assert said[-2:] == ["Ready.", "lab first"]
     assert (project / ".venv" / "set-up.log").stat().st_size
+    assert not (project / ".venv" / "half").exists()
+    assert not (project / ".venv.old").exists()
 
 
-def test_second_start_is_current(finished):
-    project, _ = finished
-    log = (project / ".venv" / "set-up.log").read_text()
-    again = run(project, "lab", "--port", "9000", "--no-browser", "--", "--notebook", "a b.ipynb")
-    assert again.stdout == "lab open --port 9000 --no-browser --notebook a b.ipynb\n"
-    assert (project / ".venv" / "set-up.log").read_text() == log
+def test_second_of_two_starts_waits_for_the_first(starts):
+    _, _, waits = starts
+    assert waits == ["Another start is setting up .venv; this one waits for it ...", "lab second"]
 
 
-def test_second_start_starts_no_process_but_the_listing(start, monkeypatch):
+def test_start_without_locks_in_the_file_system(start, monkeypatch, tmp_path):
+    def refuse(file, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with (tmp_path / "lock").open("a") as file:
+        assert start.take(file)
+
+
+def test_next_start_is_current(finished):
+    log = (finished / ".venv" / "set-up.log").read_text()
+    options = ["--port", "9000", "--no-browser", "--fresh", "--", "--notebook", "a b.ipynb"]
+    again = run(finished, "lab", *options)
+    assert again.stdout == "lab open --port 9000 --no-browser --fresh --notebook a b.ipynb\n"
+    assert (finished / ".venv" / "set-up.log").read_text() == log
+
+
+def test_next_start_starts_no_process_but_the_listing(start, monkeypatch):
     """What keeps it under a second: no pip, no virtual environment, no look for interpreters."""
     monkeypatch.setattr(start, "log_run", None)
     monkeypatch.setattr(start, "find_python", None)
@@ -128,9 +185,8 @@ def test_second_start_starts_no_process_but_the_listing(start, monkeypatch):
 
 
 def test_changed_lock_is_brought_up_to_date_in_place(finished, tmp_path):
-    project, _ = finished
-    (project / ".venv" / "kept").touch()
-    (project / "requirements-dev.lock").write_text(LOCKED["flit-core"] + LOCKED["six"])
+    (finished / ".venv" / "kept").touch()
+    (finished / "requirements-dev.lock").write_text(BUILD + SIX)
     # Neither a package that lies elsewhere nor pip's own settings keep it from going into .venv.
     elsewhere = tmp_path / "six-1.17.0.dist-info" / "METADATA"
     elsewhere.parent.mkdir()
@@ -138,15 +194,15 @@ def test_changed_lock_is_brought_up_to_date_in_place(finished, tmp_path):
     code = "import sys, start; start.check = print; sys.exit(start.main(sys.argv[1:]))"
     answer = subprocess.run(
         [sys.executable, "-c", code, "test", "--", "-k", "one"],
-        cwd=project,
+        cwd=finished,
         env=os.environ | {"PYTHONPATH": str(tmp_path), "PIP_USER": "1"},
         capture_output=True,
         text=True,
     )
     assert answer.stdout.splitlines() == ["Bringing .venv up to date ...", "Ready.", "['-k', 'one']"], answer
-    assert list((project / ".venv").rglob("six.py"))
-    assert (project / ".venv" / "kept").exists()
-    assert run(project, "run").stdout == "lab\n"  # the development lock holds the other one too
+    assert list((finished / ".venv").rglob("six.py"))
+    assert (finished / ".venv" / "kept").exists()
+    assert run(finished, "run").stdout == "lab\n"  # the development lock holds the other one too
 
 
 def test_interrupted_update_leaves_no_stamp(start):
@@ -159,66 +215,164 @@ def test_interrupted_update_leaves_no_stamp(start):
     Path(start.STAMP).write_text(stamp)
 
 
-def test_interrupted_set_up_is_made_anew(tmp_path):
-    project = make_project(tmp_path / "project")
-    process = subprocess.Popen(
-        [sys.executable, "start.py", "run"], cwd=project, start_new_session=True, stdout=subprocess.DEVNULL
-    )
-    while not list((project / ".venv").rglob("pip")):  # half of an environment
-        assert process.poll() is None
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    (project / ".venv" / "half").touch()
-    answer = run(project, "run", "--", "on")
-    assert answer.stdout.endswith("Ready.\nlab on\n"), answer
-    assert not (project / ".venv" / "half").exists()
+@contextmanager
+def replaced(path, content=None):
+    """Another content in the place of a file, or nothing in the place of a file or folder."""
+    kept = path.rename(f"{path}.kept")
+    if content is not None:
+        path.write_text(content)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        kept.rename(path)
 
 
-def damage_stamp(venv):
+def damaged_stamp(venv):
     stamp = venv / "set-up.json"
-    stamp.write_text(stamp.read_text()[:-20])
+    return replaced(stamp, stamp.read_text()[:-20])
 
 
-def damage_package(venv):
-    shutil.rmtree(next(venv.rglob("flit_core")))
+def damaged_package(venv):
+    return replaced(next(venv.rglob("hatchling")))
 
 
-def damage_script(venv):
-    (venv / "bin" / "lab").unlink()
+def damaged_script(venv):
+    return replaced(venv / "bin" / "lab")
 
 
-def damage_python(venv):
-    python = venv / "bin" / "python"
-    python.unlink()
-    python.symlink_to("/nowhere/python3")
+def damaged_python(venv):
+    return replaced(venv / "bin" / "python")
 
 
-def damage_version(venv):
+def another_version(venv):
     stamp = venv / "set-up.json"
     digests_and_listing = json.loads(stamp.read_text())
     digests_and_listing["listing"][0][0] = "3.11.0 of last year"
-    stamp.write_text(json.dumps(digests_and_listing))
+    return replaced(stamp, json.dumps(digests_and_listing))
 
 
-@pytest.mark.parametrize(
-    "damage", [damage_stamp, damage_package, damage_script, damage_python, damage_version]
-)
-def test_damaged_environment_is_noticed(start, damage, tmp_path):
+DAMAGES = [damaged_stamp, damaged_package, damaged_script, damaged_python, another_version]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_environment_is_noticed(start, damage):
     assert start.read_stamp()
-    kept = shutil.copytree(start.VENV, tmp_path / "kept", symlinks=True)
-    damage(Path(start.VENV))
-    assert start.read_stamp() == []
-    shutil.rmtree(start.VENV)
-    shutil.copytree(kept, start.VENV, symlinks=True)
+    with damage(Path(start.VENV)):
+        assert start.read_stamp() == []
     assert start.read_stamp()
 
 
 def test_moved_project_is_set_up_anew(finished, tmp_path):
     """The scripts in an environment hold its absolute path."""
-    moved = shutil.copytree(finished[0], tmp_path / "moved", symlinks=True)
+    moved = shutil.copytree(finished, tmp_path / "moved", symlinks=True)
     code = "import start; print(start.read_stamp())"
     assert subprocess.check_output([sys.executable, "-c", code], cwd=moved, text=True) == "[]\n"
+
+
+# The environment that was there before ----------------------------------------------------------------
+
+
+@pytest.fixture
+def damaged(monkeypatch, tmp_path):
+    """start.py where a `.venv` isn't whole; the first step of a new one fails, with a line in the log."""
+    start = load(make_project(tmp_path), monkeypatch)
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "mine").touch()
+
+    def fail(command):
+        (tmp_path / ".venv" / "half").touch()
+        Path(start.LOG).write_text("no network")
+        raise start.Stop("The package index can't be reached.")
+
+    monkeypatch.setattr(start, "log_run", fail)
+    return start
+
+
+def names(folder, pattern="*"):
+    return sorted(path.name for path in folder.glob(pattern))
+
+
+def test_what_was_there_comes_back_where_a_new_one_fails(damaged, tmp_path, capsys):
+    Path(damaged.STAMP).write_text("damaged")
+    assert damaged.main(["run"]) == 1
+    said = capsys.readouterr()
+    assert said.err == "The package index can't be reached.\n"
+    assert said.out.splitlines()[-1] == "The .venv that was there before is back."
+    assert names(tmp_path, ".venv*") == [".venv", ".venv.lock"]
+    assert names(tmp_path / ".venv") == ["mine", "set-up.json", "set-up.log"]
+    assert Path(damaged.LOG).read_text() == "no network"
+
+
+def test_what_was_there_goes_when_the_new_one_is_finished(damaged, tmp_path, monkeypatch):
+    monkeypatch.setattr(damaged, "log_run", lambda command: None)
+    monkeypatch.setattr(damaged, "install", lambda lock: Path(damaged.STAMP).touch())
+    damaged.set_up(damaged.LOCK)
+    assert names(tmp_path, ".venv*") == [".venv", ".venv.lock"]
+    assert names(tmp_path / ".venv") == ["set-up.json"]
+
+
+def test_what_was_there_comes_back_after_a_killed_start(damaged, tmp_path):
+    """Killed while the new one was made: there is half of one, and the old one aside."""
+    (tmp_path / ".venv").rename(tmp_path / ".venv.old")
+    (tmp_path / ".venv" / "half").mkdir(parents=True)
+    assert damaged.main(["run"]) == 1
+    assert names(tmp_path, ".venv*") == [".venv", ".venv.lock"]
+    assert names(tmp_path / ".venv") == ["mine", "set-up.log"]
+
+
+def test_what_a_killed_start_left_after_its_end_goes(damaged, tmp_path):
+    """Killed when the new one was finished, which was damaged later: the rest of the old one is no use."""
+    Path(damaged.STAMP).write_text("damaged")
+    (tmp_path / ".venv.old").mkdir()
+    assert damaged.main(["run"]) == 1
+    assert "mine" in names(tmp_path / ".venv")
+
+
+LOADS = "import ctypes, sys; ctypes.CDLL(sys.argv[1]); print(flush=True); input()"
+
+
+@pytest.mark.parametrize("program", ["bin/python", sys.executable], ids=["program", "library"])
+def test_nothing_is_moved_while_something_runs_from_it(damaged, tmp_path, capsys, program):
+    """By its own Python, or by any that has loaded a library of it: `python` in an activated shell."""
+    library = shutil.copy(_ctypes.__file__, tmp_path / ".venv" / "library.so")
+    python = tmp_path / ".venv" / program
+    if not python.exists():
+        python.parent.mkdir()
+        python.symlink_to(sys.executable)
+        library = _ctypes.__file__
+    with subprocess.Popen(
+        [python, "-c", LOADS, library], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        process.stdout.readline()
+        before = names(tmp_path / ".venv")
+        assert damaged.main(["run"]) == 1
+        said = capsys.readouterr().err
+        process.communicate("\n")
+    assert f"while process {process.pid} runs from it. End that" in said
+    assert said.count("\n") == 1
+    assert names(tmp_path / ".venv") == before
+
+
+def test_users_on_macos_are_those_that_lsof_names(damaged, tmp_path, monkeypatch):
+    venv, own = damaged.VENV, os.getpid()
+    lsof = tmp_path / "lsof"
+    files = f"p1 n/usr/x p22 ftxt n{venv}/a.so n{venv}/b.so p3 n{venv}.old/c.so p{own} n{venv}/d.so"
+    lsof.write_text(f"#!/bin/sh\nprintf '%s\\n' {files}\n")
+    lsof.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert damaged.users_of(venv) == ["22"]
+
+
+def test_folder_that_windows_keeps_is_in_use(damaged, monkeypatch):
+    def refuse(old, new):
+        raise PermissionError(errno.EACCES, "Access is denied", old)
+
+    monkeypatch.setattr(os, "rename", refuse)
+    monkeypatch.setattr(damaged, "WINDOWS", True)
+    with pytest.raises(damaged.Stop, match=r"while a program runs from it\. End that"):
+        damaged.move_aside()
 
 
 # What goes wrong --------------------------------------------------------------------------------------
@@ -235,24 +389,22 @@ def offline(tmp_path):
 
 
 def test_no_network_leaves_the_environment_as_it_was(finished, tmp_path):
-    project, _ = finished
-    lock = project / "requirements.lock"
-    lock.write_text(lock.read_text() + LOCKED["six"].replace("six", "seven"))
-    answer = run(project, "run", **offline(tmp_path))
-    lock.write_text(LOCKED["flit-core"])
+    lock = finished / "requirements.lock"
+    lock.write_text(lock.read_text() + SIX.replace("six", "seven"))
+    answer = run(finished, "run", **offline(tmp_path))
+    lock.write_text(BUILD)
     assert_one_sentence(answer, "can't be reached", "network")
-    assert run(project, "run", **offline(tmp_path)).stdout == "lab\n"
+    assert run(finished, "run", **offline(tmp_path)).stdout == "lab\n"
 
 
 def test_wrong_hash(tmp_path, finished):
-    project, _ = finished
-    lock = project / "requirements.lock"
-    tampered = re.sub(r"sha256:\w{8}", "sha256:00000000", LOCKED["six"])
+    lock = finished / "requirements.lock"
+    tampered = re.sub(r"sha256:\w{8}", "sha256:00000000", SIX)
     lock.write_text(lock.read_text() + tampered.replace("six", "sortedcontainers").replace("1.17.0", "2.4.0"))
-    answer = run(project, "run")
-    lock.write_text(LOCKED["flit-core"])
+    answer = run(finished, "run")
+    lock.write_text(BUILD)
     assert_one_sentence(answer, "hash of sortedcontainers==2.4.0 doesn't match", "Start again")
-    assert not list((project / ".venv").rglob("sortedcontainers"))
+    assert not list((finished / ".venv").rglob("sortedcontainers"))
 
 
 def test_syntax_is_that_of_python_36():
@@ -323,14 +475,16 @@ def test_read_only_folder(start, monkeypatch, capsys, tmp_path):
     folder = Path("/sys") if os.geteuid() == 0 else tmp_path  # even root can make no folder in /sys
     tmp_path.chmod(0o555)
     monkeypatch.setattr(start, "VENV", str(folder / ".venv"))
+    monkeypatch.setattr(start, "TURN", str(folder / ".venv.lock"))
     monkeypatch.setattr(start, "STAMP", str(folder / ".venv" / "set-up.json"))
     assert start.main(["lab"]) == 1
-    assert f"{folder}/.venv can't be written. Make it writable, or copy" in capsys.readouterr().err
+    assert f"{folder}/.venv.lock can't be written. Make it writable, or copy" in capsys.readouterr().err
 
 
 def test_full_disk(start, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(start, "VENV", str(tmp_path / ".venv"))
     monkeypatch.setattr(start, "STAMP", str(tmp_path / ".venv" / "set-up.json"))
+    monkeypatch.setattr(start, "TURN", str(tmp_path / ".venv.lock"))
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 9, 1))
     assert start.main(["lab"]) == 1
     assert capsys.readouterr().err.count("Make room and start again") == 1
@@ -340,6 +494,30 @@ def test_full_disk(start, monkeypatch, capsys, tmp_path):
 def test_other_failures_name_the_log(start):
     assert start.explain_output("ERROR: something new") == f"The set-up failed; {start.LOG} tells why."
     assert "has no six==9" in start.explain_output("ERROR: No matching distribution found for six==9")
+
+
+def test_foreign_package_on_the_path_is_said(finished, tmp_path):
+    """Python would take it in place of the locked one."""
+    foreign = tmp_path / "another folder"
+    (foreign / "hatchling").mkdir(parents=True)
+    (foreign / "hatchling" / "__init__.py").write_text("raise ImportError('for another Python')")
+    (tmp_path / "lab.py").touch()
+    for folder, name in ((foreign, "hatchling"), (tmp_path, "lab")):
+        answer = run(finished, "run", PYTHONPATH=str(folder))
+        assert_one_sentence(
+            answer, f"PYTHONPATH names {folder}, and {name} from there", "Take that folder out"
+        )
+
+
+def test_own_modules_on_the_path_stay(finished, tmp_path):
+    """What has no name of ours, and folders that hide nothing, for they are no packages."""
+    (tmp_path / "mine.py").write_text("print('mine')")
+    (tmp_path / "hatchling").mkdir()
+    path = os.pathsep.join([str(tmp_path), str(finished), "/nowhere"])
+    (finished / "lab" / "__init__.py").write_text("import mine\n" + MODULE)
+    answer = run(finished, "run", PYTHONPATH=path)
+    (finished / "lab" / "__init__.py").write_text(MODULE)
+    assert answer.stdout == "mine\nlab\n", answer
 
 
 # The suite --------------------------------------------------------------------------------------------

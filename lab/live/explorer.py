@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from functools import partial
 from html import escape
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import ipywidgets as widgets
 
+from lab.files import ASSETS
 from lab.live import running, saving, words
 from lab.live.controls import FIELDS, Control, from_config, to_config
 from lab.live.lasting import Lasting
@@ -21,7 +21,6 @@ from lab.train import Config
 from lab.train.borrowed import heard_fields
 from lab.train.config import NETWORK_FIELDS
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
 STYLES = ("controls.css", "explorer.css")
 SCRIPT = "explorer.js"
 PATIENCE = 15  # seconds without news while it trains; two updates of own code may take ten

@@ -1,17 +1,17 @@
 """What the small widgets of the lessons share: their styles, checked arrays, numbers as they are read."""
 
-from pathlib import Path
-
 import ipywidgets as widgets
 import numpy as np
 
-STYLE = Path(__file__).resolve().parents[2] / "assets" / "lessons.css"
+from lab.files import ASSETS
+
 FULL = widgets.Layout(width="100%")
 
 
 def style_sheet():
     """A widget that shows nothing and brings the lessons' styles along."""
-    return widgets.HTML(f"<style>{STYLE.read_text()}</style>", layout=widgets.Layout(display="none"))
+    style = (ASSETS / "lessons.css").read_text("utf-8")
+    return widgets.HTML(f"<style>{style}</style>", layout=widgets.Layout(display="none"))
 
 
 def finite_array(name, values, shape=None):

@@ -37,6 +37,7 @@ from lab import (
     layernorm_forward,
     rel_error,
 )
+from lab.files import ASSETS
 from lab.plot.colours import NORMALIZATIONS
 
 plt.rcParams.update(
@@ -57,7 +58,7 @@ np.set_printoptions(precision=8, suppress=True)
 # The published figures are data, too. `beside` remembers our figures, one a seed, next to the published one.
 
 # %%
-published = pd.read_csv("../assets/published_course.csv", comment="#", keep_default_na=False)
+published = pd.read_csv(ASSETS / "published_course.csv", comment="#", keep_default_na=False)
 figures = []
 
 

@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 import nbformat
 import pytest
 
-from lab.jupyter import AT_ONCE, NOTIFICATIONS, PROJECT, QUIET
+from lab.files import LESSONS
+from lab.jupyter import AT_ONCE, NOTIFICATIONS, QUIET
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -69,7 +70,7 @@ class Server:
         self.notebooks, self.token = notebooks or folder / "notebooks", secrets.token_hex(8)
         if notebooks is None:
             self.notebooks.mkdir()
-            for path in (PROJECT / "notebooks").glob("*.ipynb"):
+            for path in LESSONS.glob("*.ipynb"):
                 self._copy(path)
         settings = folder / "settings"
         settings.mkdir()

@@ -14,7 +14,7 @@ LEAST_SIZE = 14  # px of text
 COLUMN = """
 import json
 import ipywidgets as widgets
-from lab.jupyter import PROJECT
+from lab.files import ASSETS
 from lab.live.controls import FIELDS, Control, from_config
 from lab.train import Config
 
@@ -24,7 +24,7 @@ def hear(*said):
     heard.value += json.dumps(said) + "\\n"
 
 values = from_config(Config())
-style = widgets.HTML(f"<style>{(PROJECT / 'assets' / 'controls.css').read_text()}</style>")
+style = widgets.HTML(f"<style>{(ASSETS / 'controls.css').read_text()}</style>")
 controls = [Control(field, values[field.name], hear, hear) for field in FIELDS]
 widgets.HBox([widgets.VBox([style, *controls], layout=widgets.Layout(width="320px")), heard])
 """

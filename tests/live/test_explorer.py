@@ -19,10 +19,10 @@ import numpy as np
 import pytest
 
 from lab.data import Data
+from lab.files import ASSETS
 from lab.live import Explorer, curves, race, running, saving, words
 from lab.live.controls import FIELDS, Control, from_config
 from lab.live.explorer import (
-    ASSETS,
     CATCH_UP,
     FIRST_VIEWS,
     OTHERS,
