@@ -35,6 +35,8 @@ points, `locked` can be read but not changed.
 # - **Each function is judged by itself.** A mistake in the forward pass doesn't cost you the points of a
 #   backward pass that is right.
 # - Questions 1 and 2 are read by a human being.
+# - **Hand in this one notebook, 50 MB at most.** Plots and other outputs aren't looked at; without them it
+#   may hold 1,000,000 characters in 2,000 cells.
 #
 # ## What holds for every function
 #
