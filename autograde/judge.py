@@ -118,9 +118,12 @@ def _judge_part(part, session, cells, exam, course):
     """({"share", "results", "mistakes", "hint", "problems"}, report) of one graded cell."""
     answer = ANSWER_OF.get(part, part)
     own = [number for number, cell in enumerate(cells) if cell["grade_id"] == answer]
+    last = max(own, default=-1)
+    # The cells up to the check count as they stand; without a check below it, those up to the answer.
+    checks = [n for n, cell in enumerate(cells) if n > last and cell["grade_id"] == f"test_{part}"]
     problems: list = []
     try:
-        with session.part(own) as running:
+        with session.part(own, min(checks, default=last)) as running:
             problems = [problem for problem in running.problems if problem[0] in own]
             if part in PARTS:
                 verdict = examine(part, running.functions, exam)

@@ -480,7 +480,7 @@ MALFORMED = [
         ("cells that are no list", b'{"cells": 3}', "no cells"),
         ("half of a notebook", b'{"cells": [{"cell_type": "code", "source": "x = 1"', "can't be read as JSON"),
         ("brackets without end", b"[" * 200_000, "nested"),
-        ("a file of 11 MB", b" " * 11_000_000, "MB"),
+        ("a file of 11 MB", b"9" * 11_000_000, "MB without its outputs"),
     ]
 ] + [
     Submission("cells that are nothing", _raw(json.dumps({"cells": [None, 3, {"cell_type": 4}, {}]}).encode()), zero(*ALL), "missing"),
@@ -742,6 +742,16 @@ HONEST += [
         batchnorm_backward_alt="import functools\nbatchnorm_backward_alt = functools.partial(batchnorm_backward)")),
     Submission("tabs and the line ends of Windows", changed(_windows)),
     Submission("figures rounded by NumPy", edit("batch_size_figures", ("0.923", "np.round(np.float64(0.923), 3)"), ('"seed": 0', '"seed": np.int64(0)'))),
+]  # fmt: skip
+HONEST += [
+    Submission("a method attached to the class in the next cell", both(
+        edit("network", ("    def loss(self", "    pass\n\ndef loss(self")),
+        changed(lambda nb: nb.cells.insert(nb.cells.index(cell(nb, "test_network")), code("FullyConnectedNet.loss = loss"))))),
+    Submission("the class completed by one of its name in the next cell", both(
+        edit("network", ("    def loss(self", "    pass\n\nclass Whole:\n    def loss(self")),
+        changed(lambda nb: nb.cells.insert(nb.cells.index(cell(nb, "test_network")), code("class FullyConnectedNet(FullyConnectedNet, Whole):\n    pass"))))),
+    Submission("calls counted in an attribute that the next cell makes", both(
+        edit("layernorm_forward", ("eps =", "layernorm_forward.calls += 1\n    eps =")), at_the_end("layernorm_forward.calls = 0"))),
 ]  # fmt: skip
 BROKEN += [
     Submission("one bn_param for all layers", edit("network", ("[{} for _ in hidden_dims]", "[{}] * len(hidden_dims)")), {"network": (0.7, 0.9)}, "share one bn_param"),

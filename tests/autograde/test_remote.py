@@ -17,9 +17,9 @@ def loaded(tmp_path):
     (tmp_path / "given.py").write_text("def affine_forward(x, w, b):\n    return x @ w + b, (x, w)\n")
     sessions = []
 
-    def load(*cells, whole=(), **settings):
+    def load(*cells, whole=(), until=None, **settings):
         sessions.append(Session(tmp_path / "given.py", list(cells), **settings))
-        return sessions[-1].part(whole)
+        return sessions[-1].part(whole, until)
 
     yield load
     for session in sessions:
@@ -114,6 +114,41 @@ def test_what_a_later_cell_sets_stays(loaded):
     """Assignments that call own code come last, so they only fill in what nothing else defines."""
     part = loaded("def make():\n    return 1", "n = make()", "n = 2", FORWARD.format("n"), whole=[3])
     assert values(part)[0] == 2
+
+
+COUNTED = (
+    "def layernorm_forward(*a):\n    layernorm_forward.calls += 1\n    return layernorm_forward.calls, None"
+)
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        "layernorm_forward.calls = 6",
+        "setattr(layernorm_forward, 'calls', 6)",
+        "def make(n):\n    return n\nlayernorm_forward.calls = make(6)",
+        "layernorm_forward.calls = N\nN = 6\nlayernorm_forward.calls = N",
+    ],
+)
+def test_what_a_later_cell_attaches_to_a_function_stays(loaded, later):
+    assert values(loaded(COUNTED, later, whole=[0]))[0] == 7
+
+
+def test_what_a_later_cell_attaches_to_a_class_stays(loaded):
+    part = loaded(
+        "class FullyConnectedNet:\n    def __init__(self, sizes=SIZES):\n        self.params = {}",
+        "def loss(self, X):\n    return len(self.params) + 3",
+        "FullyConnectedNet.loss = loss",
+        "SIZES = (2, 3)",  # the cells were run in another order
+        whole=[0],
+    )
+    assert part.functions["FullyConnectedNet"]().loss(np.ones(1)) == 3
+
+
+@pytest.mark.parametrize(("until", "value"), [(None, 1), (1, 2)])
+def test_cells_up_to_the_check_count_and_what_stands_behind_it_replaces_nothing(loaded, until, value):
+    part = loaded(*(FORWARD.format(n) for n in (1, 2, 3)), whole=[0], until=until)
+    assert values(part)[0] == value
 
 
 def test_problems_name_the_cell_and_the_line(loaded):
