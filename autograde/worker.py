@@ -209,7 +209,8 @@ class Student:
 
         Returns (statement, cell, problem) of each that failed.
         """
-        own, failed = {}, []
+        own: dict = {}
+        failed = []
         for statement, number in statements:
             if number > until and not own:
                 own = dict(self.names)
