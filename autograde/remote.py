@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from autograde import jail, wire
-from lab.check import Stopped
+from lab.check import Stopped, leftovers
 
-WORKER = {name: Path(__file__).with_name(name) for name in ("worker.py", "wire.py")}
+WORKER = {name: Path(__file__).with_name(name) for name in ("worker.py", "wire.py", "standins.py")}
+WORKER["leftovers.py"] = Path(leftovers.__file__)
 FUNCTIONS = (
     *("batchnorm_forward", "batchnorm_backward", "batchnorm_backward_alt"),
     *("layernorm_forward", "layernorm_backward", "FullyConnectedNet"),

@@ -5,7 +5,7 @@ NumPy and waits. On "begin" it forks a child that limits itself, loads the stude
 until "end"; so every part is judged in a fresh process that starts in a millisecond. Nothing here is
 trusted by the judge: this code shares its process with the student's.
 
-Imports the standard library, NumPy and `wire`, which lies beside it in the jail.
+Imports the standard library, NumPy, and `wire`, `standins` and `leftovers`, which lie beside it in the jail.
 """
 
 import __future__
@@ -26,7 +26,9 @@ import warnings
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # an isolated Python doesn't look here
 
 import numpy as np
+import standins
 import wire
+from leftovers import SILENT
 
 MEMORY = 2 << 30  # bytes of address space, of which NumPy and OpenBLAS map a good part
 FILES = 32
@@ -51,6 +53,7 @@ DENIED = {
 
 def main():
     """Answer until standard input ends."""
+    standins.install()
     read_from, write_to = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):  # what the student prints goes nowhere
@@ -154,7 +157,7 @@ class Student:
     def __init__(self):
         module = types.ModuleType("__main__")  # pickle and dataclasses look there
         self.names = module.__dict__
-        self.names |= {"__builtins__": builtins, "get_ipython": Silent, "display": lambda *a, **k: None}
+        self.names |= {"__builtins__": builtins, "get_ipython": SILENT, "display": SILENT}
         self.worker = sys.modules["__main__"]  # kept: without a name it would be cleared under our feet
         sys.modules["__main__"] = module
         self.kept = {}
@@ -333,13 +336,6 @@ class alarm:
 
     def ring(self, *_):
         raise Late("it took too long, and was stopped; long runs belong in cells of their own")
-
-
-class Silent:
-    """Takes the place of IPython: magics do nothing."""
-
-    def __getattr__(self, name):
-        return lambda *arguments, **settings: None
 
 
 def parsed(source):

@@ -750,6 +750,11 @@ HONEST += [
     Submission("the class completed by one of its name in the next cell", both(
         edit("network", ("    def loss(self", "    pass\n\nclass Whole:\n    def loss(self")),
         changed(lambda nb: nb.cells.insert(nb.cells.index(cell(nb, "test_network")), code("class FullyConnectedNet(FullyConnectedNet, Whole):\n    pass"))))),
+    Submission("plots, files, threads and progress bars left in functions", both(
+        edit("layernorm_forward", ("eps =", "plt.hist(x.ravel()); plt.savefig('x.png')\n    np.save('x.npy', x)\n    eps =")),
+        edit("batchnorm_forward", ("N, D =", "with open('log.txt', 'a') as file: print(x, file=file)\n    N, D =")),
+        edit("layernorm_backward", ("x_hat, inv_std, gamma = cache", "from concurrent.futures import ThreadPoolExecutor\n    from tqdm import tqdm\n"
+            "    with ThreadPoolExecutor() as pool: x_hat, inv_std, gamma = pool.map(np.array, tqdm(cache))")))),
     Submission("calls counted in an attribute that the next cell makes", both(
         edit("layernorm_forward", ("eps =", "layernorm_forward.calls += 1\n    eps =")), at_the_end("layernorm_forward.calls = 0"))),
 ]  # fmt: skip
@@ -775,7 +780,18 @@ BROKEN += [
     Submission("a message that can't be written as UTF-8", answer(layernorm_forward="def layernorm_forward(*a):\n    raise ValueError('\\ud800 \\x1b[2J')"),
         zero("layernorm_forward", "layernorm_backward") | some("network"), "ValueError: ?"),
 ]  # fmt: skip
+BROKEN += [
+    Submission(
+        "SciPy in a function",
+        edit("layernorm_forward", ("eps =", "import scipy.stats\n    eps =")),
+        zero("layernorm_forward", "layernorm_backward") | some("network"),
+        "scipy",
+    ),
+]
 CHEATS += [
+    cheat("stand-ins in the place of answers", also=[answer(
+        layernorm_forward="def layernorm_forward(x, *a):\n    return plt.normalize(x), plt", layernorm_backward="def layernorm_backward(*a):\n    return plt.x, plt.x, plt.x")]),
+    cheat("a pool that gives everything back as right", "from concurrent.futures import Future\nFuture.result = lambda *a: True"),
     cheat("a forged end of the process, of another type", also=[answer(layernorm_forward=FORGED_END)], says="ended the process"),
     cheat("dbeta alone, which needs no thought, on forward passes that are right", also=[
         answer(**{name: FREE.format(name) for name in ("batchnorm_backward", "batchnorm_backward_alt", "layernorm_backward")}),

@@ -101,6 +101,65 @@ def test_what_the_cells_leave(loaded, cells, value):
     assert values(part, "layernorm_forward", np.ones(10), np.ones(10), 1)[0] == value
 
 
+@pytest.mark.parametrize(
+    "left",
+    [
+        "fig, ax = plt.subplots(); ax.plot(x, label='x'); plt.legend(); plt.savefig('x.png'); plt.show()",
+        "_, axes = plt.subplots(2, 3); axes[0, 1].imshow(x); [ax.axis('off') for ax in axes.flat]",
+        "import seaborn as sns; sns.heatmap(x); plt.rcParams['font.size'] = 7",
+        "from mpl_toolkits.axes_grid1 import ImageGrid; ImageGrid(plt.figure(), 111, (2, 2))",
+        "from IPython.display import display as show; show(x); get_ipython().run_line_magic('who', '')",
+        "from tqdm.auto import tqdm, trange; x = np.stack([x[i] for i in tqdm(trange(len(x)))])",
+        "print('here', file=open('log.txt', 'a')); open('x.bin', 'wb').write(x.tobytes())",
+        "import pathlib; pathlib.Path('debug').mkdir(); pathlib.Path('debug/x.txt').write_text('here')",
+        "os.makedirs('debug/1', exist_ok=True); np.save('debug/1/x.npy', x); np.savez('x.npz', x=x)",
+        "np.savetxt('x.txt', x); np.savetxt(pathlib.Path('x.csv'), x, delimiter=',')",
+        "import json, pickle; json.dump({'x': 1}, open('x.json', 'w')); pickle.dump(x, open('x', 'wb'))",
+        "import logging; logging.basicConfig(filename='log'); logging.warning('here')",
+        "seen = []; t = threading.Thread(target=seen.append, args=(x,)); t.start(); t.join(); x = seen[0]",
+        "with futures.ThreadPoolExecutor(4) as pool: x = np.stack(list(pool.map(np.array, x)))",
+        "pool = futures.ProcessPoolExecutor(); done = futures.as_completed([pool.submit(np.array, x)]);"
+        " x = next(done).result(); pool.shutdown()",
+        "with ThreadPool(2) as pool: x = np.stack(pool.map(np.array, x))",
+        "import multiprocessing as mp; p = mp.Pool(); x = np.stack(p.starmap(np.add, [(a, 0) for a in x]))",
+    ],
+)
+def test_what_was_left_in_a_function_does_nothing(loaded, left):
+    part = loaded(
+        "import os, pathlib, threading\nimport numpy as np\nimport matplotlib.pyplot as plt\n"
+        "from concurrent import futures\nfrom multiprocessing.pool import ThreadPool",
+        f"def layernorm_forward(x):\n    {left}\n    return x, None",
+    )
+    assert part.problems == []
+    assert values(part, "layernorm_forward", np.arange(6.0).reshape(3, 2))[0].tolist() == [
+        [0, 1],
+        [2, 3],
+        [4, 5],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("left", "error"),
+    [
+        ("plt.mean(x) + x", "TypeError"),
+        ("np.add(x, plt.x)", "TypeError"),
+        ("sum(plt.x)[0]", "TypeError"),
+        ("open('given.py.txt').read()", "FileNotFoundError"),
+        ("os.open('x', os.O_CREAT | os.O_WRONLY)", "OSError"),
+        ("__import__('_thread').start_new_thread(print, ())", "RuntimeError"),
+        ("futures.ThreadPoolExecutor().submit(len, 3).result()", "TypeError"),
+        ("__import__('scipy')", "ModuleNotFoundError"),
+    ],
+)
+def test_a_stand_in_gives_nothing_that_counts(loaded, left, error):
+    part = loaded(
+        "import os\nimport numpy as np\nimport matplotlib.pyplot as plt\nfrom concurrent import futures",
+        f"def layernorm_forward(x):\n    return {left}, None",
+    )
+    with pytest.raises(Raised, match=error):
+        values(part, "layernorm_forward", np.ones((3, 2)))
+
+
 def test_only_definitions_of_other_cells_are_run(loaded):
     """A training loop in an added cell isn't; the same loop in the answer's own cell is."""
     endless = "def train():\n    while True: pass\nrun = train()\nwhile True: pass\n"
