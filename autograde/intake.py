@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from autograde.course import ASSIGNMENT, Course, write_whole
+from autograde.course import ASSIGNMENT, Course, printable, write_whole
 
 MOST_BYTES = 50_000_000  # of the files of a submission, plots and other outputs included
 MOST_CONTENT = 10_000_000  # of a notebook without its outputs
@@ -357,7 +357,7 @@ def _cell(cell) -> dict | None:
     if not isinstance(source, str) or kind not in ("code", "markdown", "raw", "heading"):
         return None
     # A lone surrogate is valid JSON, and can't be written as UTF-8.
-    source = source.replace("\r\n", "\n").encode("utf-8", "replace").decode("utf-8")
+    source = printable(source.replace("\r\n", "\n").encode("utf-8", "replace").decode("utf-8"))
     metadata = cell.get("metadata")
     nbgrader = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     grade_id = nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None

@@ -22,7 +22,7 @@ from nbgrader.utils import is_grade, is_solution
 from traitlets import Bool, Unicode
 
 from autograde import assignment
-from autograde.course import Course, write_whole
+from autograde.course import Course, printable, write_whole
 from autograde.figures import judge_figures
 from autograde.remote import Raised, Session
 from lab.check import PARTS, Exam, Stopped, examine
@@ -142,7 +142,7 @@ def _judge_part(part, session, cells, exam, course):
         if found["share"] < 1
     ]
     kept = {key: found[key] for key in ("share", "results", "mistakes", "hint")}
-    return kept | {"problems": said}, "\n".join([*said, report])
+    return printable(kept | {"problems": said}), printable("\n".join([*said, report]))
 
 
 def _choice(part, chosen, variant):

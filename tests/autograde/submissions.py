@@ -777,6 +777,10 @@ BROKEN += [
         "the batchnorm that the network stands on isn't right itself"),
     # in the order of the notebook, too, the second helper breaks the network that comes after it
     Submission("one name for two helpers", changed(_one_name_for_two_helpers), some("network")),
+    Submission("NUL in a message and in a name", both(
+        answer(layernorm_forward="def layernorm_forward(*a):\n    raise ValueError('a\\0b')"),
+        edit("network", ("return loss, grads", "return loss, grads | {'W\\0': 1}"))),
+        zero("layernorm_forward", "layernorm_backward") | some("network"), "ValueError: a\ufffdb"),
     Submission("a message that can't be written as UTF-8", answer(layernorm_forward="def layernorm_forward(*a):\n    raise ValueError('\\ud800 \\x1b[2J')"),
         zero("layernorm_forward", "layernorm_backward") | some("network"), "ValueError: ?"),
 ]  # fmt: skip

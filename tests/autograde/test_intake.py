@@ -55,6 +55,7 @@ def test_encodings_are_repaired_and_said(encoding):
         ({"cells": [CELL | {"id": "1"}, CELL | {"id": "1"}]}, [("code", "x = 'ä'")] * 2),
         ({"cells": [CELL | {"source": ["a\r\n", "b", 3]}]}, [("code", "a\nb")]),
         ({"cells": [CELL | {"source": "\ud800"}]}, [("code", "?")]),
+        ({"cells": [CELL | {"source": "# a\0b\x1b\f\tc"}]}, [("code", "# a\ufffdb\ufffd\f\tc")]),
         (
             {
                 "cells": [
