@@ -53,6 +53,7 @@ DENIED = {
 
 def main():
     """Answer until standard input ends."""
+    end_with_parent()
     standins.install()
     read_from, write_to = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -81,12 +82,20 @@ def main():
         child = os.fork()
         if child == 0:
             try:
+                end_with_parent()
                 confine(begin["seconds"])
                 serve(read, write, begin)
             finally:
                 os._exit(1)
         _, status = os.waitpid(child, 0)
         write({"id": begin["id"], "ended": os.waitstatus_to_exitcode(status)})
+
+
+def end_with_parent():
+    """Have the kernel end this process with the one that started it: without a jail nothing else does."""
+    if sys.platform == "linux":
+        set_signal = 1
+        ctypes.CDLL(None).prctl(set_signal, ctypes.c_ulong(signal.SIGKILL))
 
 
 def confine(seconds):

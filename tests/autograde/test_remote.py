@@ -1,8 +1,12 @@
 """A student's functions through the pipe: called like any others, loaded as a notebook would leave them."""
 
+import os
+import subprocess
+import sys
 import time
 
 import numpy as np
+import psutil
 import pytest
 
 from autograde.remote import Raised, Session
@@ -260,6 +264,28 @@ def test_a_flood_is_cut_off(loaded):
     part = loaded("import numpy as np\ndef layernorm_forward():\n    return np.zeros(10**7 + 1), None")
     with pytest.raises(Stopped, match="bytes where"):
         part.functions["layernorm_forward"]()
+
+
+ASLEEP = """
+import sys
+sys.path.insert(0, {root!r})
+from autograde.remote import Session
+part = Session("given.py", ["import time\\ndef layernorm_forward(): time.sleep(600)"], jailed={jailed}).part()
+print("ready", flush=True)
+part.functions["layernorm_forward"]()
+"""
+
+
+@pytest.mark.parametrize("jailed", [True, False])
+def test_a_worker_ends_with_a_judge_that_is_killed(tmp_path, jailed):
+    (tmp_path / "given.py").write_text("")
+    command = [sys.executable, "-c", ASLEEP.format(root=os.getcwd(), jailed=jailed)]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as judge:
+        assert judge.stdout.readline() == "ready\n"
+        workers = psutil.Process(judge.pid).children(recursive=True)
+        judge.kill()
+        assert psutil.wait_procs(workers, timeout=60)[1] == []
+    assert len(workers) >= 2
 
 
 def test_what_the_judge_does_in_between_is_not_the_students_time(loaded):
