@@ -6,6 +6,7 @@ What is finished is told by a mark that is written last, so a batch that was kil
 
 import contextlib
 import csv
+import errno
 import json
 import logging
 import multiprocessing
@@ -20,6 +21,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from nbgrader.api import Gradebook, MissingEntry
@@ -32,7 +34,10 @@ from traitlets.config.loader import PyFileConfigLoader
 from autograde.course import ASSIGNMENT, Course, build, is_current, write_whole
 from autograde.intake import is_graded, take_in_all, unmark
 from lab.train.cluster import connected, finished
+from lab.train.workers import begin
 
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}  # of an error that every submission would meet
+ROOM = 1_000_000  # bytes; what grading one submission writes
 FEW = 20  # submissions, for which another process that writes feedback isn't worth its start
 DIED = "the process that graded it died, and once more when it was graded alone (out of memory, perhaps)."
 
@@ -90,6 +95,7 @@ class NbGrader:
         self.log.setLevel(logging.WARNING)
         self.said: list[str] = []
         self.log.handlers = [_Keeper(self.said)]
+        logging.getLogger("tornado.application").setLevel(logging.CRITICAL)  # the gradebook's: raised as well
 
     def convert(self, converter, student: str = "*", without=(), force: bool = True) -> None:
         """Run a converter over a student's submission, or all but some. `Failed` with the last reason."""
@@ -192,7 +198,8 @@ def grade(
         raise Failed("The variant in course.toml has changed since the release; change it back.")
     if jail and course.jail and scheduler is None and (reason := _trouble()):
         raise Failed(f"{reason} To grade without the jail, add --no-jail: student code runs as you then.")
-    with _alone(course):
+    summary = Summary()
+    with _alone(course), _with_room(course, summary):
         taken = take_in_all(course)
         if not taken and not students:
             raise Failed("Nothing was handed in yet; run: lab course collect")
@@ -203,7 +210,7 @@ def grade(
             for student in chosen:
                 unmark(course, student)
         waiting = [student for student in chosen if not is_graded(course, student)]
-        summary = Summary(done_before=len(chosen) - len(waiting))
+        summary.done_before = len(chosen) - len(waiting)
         course.note(
             "batch", words=f"{len(waiting)} to grade{'' if jail and course.jail else ', without the jail'}"
         )
@@ -221,6 +228,7 @@ def grade(
                         if refused := taken[student].refused:
                             summary.refused[student] = refused
                     else:
+                        _write_something(course)
                         summary.failed[student] = reason
                         course.note("failed", student, reason)
                         _record_failure(course, student, reason)
@@ -258,7 +266,7 @@ def _pooled(course, students, workers, jail) -> Iterator[tuple[str, str | None]]
     for student in students:
         _running(course, student).unlink(missing_ok=True)
     context = multiprocessing.get_context("spawn")  # a fork would share the parent's open gradebook
-    pool = ProcessPoolExecutor(workers, context, _begin, (course, jail, True))
+    pool = ProcessPoolExecutor(workers, context, _begin, (course, jail, os.getpid()))
     try:
         with _uninterrupted():  # the processes that start here inherit it: Ctrl-C is the parent's business
             futures = {pool.submit(_grade, student): student for student in students}
@@ -312,11 +320,11 @@ _one_at_a_time = threading.Lock()
 _nbgrader: Any = None  # the NbGrader of this process: its imports and templates serve many submissions
 
 
-def _begin(course: Course, jail: bool, in_pool: bool = False) -> None:
+def _begin(course: Course, jail: bool, parent: int | None = None) -> None:
+    """Make this process one that grades; parent: the number of the one whose worker it is."""
     global _nbgrader
-    if in_pool:
-        # Ctrl-C reaches all: this one finishes its submission, the parent stops the rest.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if parent is not None:
+        begin(parent)  # Ctrl-C reaches all: this one finishes its submission, the parent stops the rest
     _nbgrader = NbGrader(course, jail)
 
 
@@ -337,6 +345,26 @@ def _grade(student: str) -> str | None:
 
 def _write_feedback(without: list[str]) -> None:
     _nbgrader.convert(GenerateFeedback, without=without)
+
+
+@contextlib.contextmanager
+def _with_room(course: Course, summary: Summary):
+    """`Failed`, with what is graded, where the disk is full."""
+    try:
+        yield
+    except OSError as reason:
+        if reason.errno not in FULL:
+            raise
+        raise Failed(
+            f"{course.folder} can't be written: {reason.strerror}; {len(summary.graded)} graded, "
+            "and `lab course grade` goes on with the rest."
+        ) from None
+
+
+def _write_something(course: Course) -> None:
+    """Raises OSError where nothing can be written: then it isn't the submission that fails."""
+    with TemporaryFile(dir=course.folder) as file:
+        file.write(bytes(ROOM))
 
 
 def _running(course: Course, student: str) -> Path:
@@ -379,7 +407,7 @@ def feedback(
     else:
         context = multiprocessing.get_context("spawn")
         try:
-            with ProcessPoolExecutor(shares, context, _begin, (course, True, True)) as pool:
+            with ProcessPoolExecutor(shares, context, _begin, (course, True, os.getpid())) as pool:
                 list(pool.map(_write_feedback, withouts))
         except BrokenProcessPool:
             raise Failed("A process that wrote feedback died; run it again.") from None

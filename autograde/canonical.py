@@ -103,7 +103,7 @@ def _find(name, released_cell, released, cells, known) -> tuple[int | None, str 
 
 
 def _definitions(known, taken, cells) -> list[dict]:
-    """The code cells that the judge takes definitions from, in the student's order."""
+    """The code cells that hold definitions, and the places of the checks, in the student's order."""
     chosen = {index: name for name, index in taken.items()}
     chosen |= {index: name for name, index in taken.items() if _grade_id(cells[index]) == name}
     locked = {
@@ -120,10 +120,11 @@ def _definitions(known, taken, cells) -> list[dict]:
             result.append({"source": cell.source, "grade_id": chosen[index]})
         elif name in locked:
             result.append({"source": locked.pop(name), "grade_id": name})
+        elif name in known and _is_graded(known[name]):
+            result.append({"source": "", "grade_id": name})
         elif (
             cell.cell_type == "code"
             and index not in chosen
-            and not (name in known and _is_graded(known[name]))
             # a copy of an answer that wasn't taken, such as its stub, doesn't replace what it defines
             and not (name in answered and _defines(cell.source) & answered[name])
         ):

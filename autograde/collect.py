@@ -19,7 +19,17 @@ from nbgrader.utils import notebook_hash
 from traitlets import Unicode
 
 from autograde.course import ASSIGNMENT, Course, is_name
-from autograde.intake import COMPANIONS, MOST_BYTES, MOST_FILES, Refused, Taken, files, read_file, take_in
+from autograde.intake import (
+    COMPANIONS,
+    MOST_BYTES,
+    MOST_FILES,
+    Taken,
+    files,
+    keep,
+    leave_note,
+    original,
+    take_in,
+)
 
 SLACK = timedelta(minutes=2)  # between the time that nbgrader noted and that of the files
 MOST_ENTRIES = 10_000  # of a zip file
@@ -43,19 +53,15 @@ class Collect(ExchangeCollect):
 
     def do_copy(self, src, dest, log=None):
         """Copy the regular files of a submission's directory that belong to its owner."""
-        owner, newest = os.lstat(src).st_uid, 0.0
+        directory = os.lstat(src)
         Path(dest).mkdir(parents=True)
-        for path in sorted(Path(src).iterdir())[:MOST_FILES]:
-            status = path.lstat()
-            if stat.S_ISREG(status.st_mode) and status.st_uid == owner and path.suffix in (".ipynb", ".txt"):
-                try:
-                    (Path(dest) / path.name).write_bytes(read_file(path))
-                    newest = max(newest, status.st_ctime)
-                except Refused as reason:
-                    # The intake meets it again and tells the student.
-                    (Path(dest) / path.name).write_text(str(reason), "utf-8")
+        found = [path for path in sorted(Path(src).iterdir()) if path.suffix in (".ipynb", ".txt")]
+        there = {Path(path.name): path for path in found[:MOST_FILES]}
+        keep(there, Path(dest), directory.st_uid)
+        stats = [path.lstat() for path in there.values()]
+        times = [s.st_ctime for s in stats if stat.S_ISREG(s.st_mode) and s.st_uid == directory.st_uid]
         claimed = self._path_to_record(src)["timestamp"]
-        seen = datetime.fromtimestamp(newest or os.lstat(src).st_ctime, UTC).replace(tzinfo=None)
+        seen = datetime.fromtimestamp(max(times, default=directory.st_ctime), UTC).replace(tzinfo=None)
         if abs(seen - claimed) > SLACK:
             words = f"said to be of {claimed:%Y-%m-%d %H:%M}, the files are of {seen:%Y-%m-%d %H:%M} (UTC)"
             self.course.note("time-corrected", Path(dest).parent.name, words)
@@ -129,14 +135,15 @@ def _import_folder(course: Course, folder: Path) -> tuple[list[str], list[str]]:
     entries = _entries(folder)
     while len(entries) == 1 and entries[0].is_dir() and not entries[0].is_symlink():
         inner = _entries(entries[0])
-        if len([path for path in inner if path.is_dir() or path.suffix == ".ipynb"]) < 2:
+        if len([path for path in inner if path.is_dir() or original(path).suffix == ".ipynb"]) < 2:
             break
         entries = inner  # the archive of one folder that holds them all
     students, left_out = [], []
     for entry in entries:
-        name = entry.stem if entry.suffix == ".ipynb" else entry.name
+        is_notebook = original(entry).suffix == ".ipynb"
+        name = original(entry).stem if is_notebook else entry.name
         student = re.sub(r"[\s'’,()\[\]]+", "_", name).strip("_")  # O'Brien, and a second download (1)
-        if entry.is_symlink() or not (entry.is_dir() or entry.suffix == ".ipynb"):
+        if entry.is_symlink() or not (entry.is_dir() or is_notebook):
             left_out.append(f"{entry.name!r} is neither a notebook nor a folder.")
         elif not is_name(student):
             left_out.append(
@@ -157,18 +164,11 @@ def _arrive(course: Course, student: str, entry: Path) -> None:
         take_in(course, student)  # what was put there by hand is kept
     arrived = course.path("originals", student) / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
     arrived.mkdir(parents=True, mode=0o750)
-    sources = files(entry) if entry.is_dir() else [entry]
-    for path in sources:
-        name = path.relative_to(entry) if entry.is_dir() else Path(course.notebook)
-        if str(name) in COMPANIONS:  # here they are the student's word
-            continue
-        target = arrived / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            target.write_bytes(read_file(path))
-            os.utime(target, (path.lstat().st_mtime,) * 2)
-        except Refused as reason:
-            target.write_text(str(reason), "utf-8")
+    if entry.is_dir():
+        there = {path.relative_to(entry): path for path in files(entry)}
+        keep({name: path for name, path in there.items() if str(name) not in COMPANIONS}, arrived)
+    else:
+        keep({Path(entry.name.replace(original(entry).name, course.notebook)): entry}, arrived)
     if os.path.lexists(submitted):
         shutil.rmtree(submitted)
     take_in(course, student)
@@ -181,20 +181,24 @@ def _unpack(source: Path, folder: Path) -> list[str]:
         entries = [entry for entry in archive.infolist() if not entry.is_dir()]
         if len(entries) > MOST_ENTRIES:
             raise ValueError(f"{source} has {len(entries)} files, allowed are {MOST_ENTRIES}.")
-        for entry in entries:
-            path = PurePosixPath(entry.filename.replace("\\", "/"))
+        paths = [PurePosixPath(entry.filename.replace("\\", "/")) for entry in entries]
+        last = dict(zip(paths, entries, strict=True))
+        for path, entry in zip(paths, entries, strict=True):
+            if last[path] is not entry:
+                left_out.append(f"{entry.filename!r} is there more than once; an earlier one is left out.")
+                continue
             is_link = stat.S_ISLNK(entry.external_attr >> 16)
             if path.is_absolute() or ".." in path.parts or is_link or ":" in entry.filename:
                 left_out.append(f"{entry.filename!r} leads out of the archive.")
-                continue
-            if entry.file_size > MOST_BYTES:
-                left_out.append(f"{entry.filename!r} has {entry.file_size / 1e6:.0f} MB.")
                 continue
             target = folder / path
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(entry) as content:
-                    target.write_bytes(content.read(MOST_BYTES + 1))  # the size above is the archive's word
+                    if entry.file_size > MOST_BYTES:
+                        target = leave_note(target, content)
+                    else:
+                        target.write_bytes(content.read(MOST_BYTES))
                 stamp = datetime(*entry.date_time).timestamp()
                 os.utime(target, (stamp, stamp))
             except (

@@ -25,6 +25,7 @@ from lab.check.variant import Variant
 
 ASSIGNMENT = "normalization"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 LONGEST = 100  # characters in a student's name
 
 COURSE = """\
@@ -146,6 +147,15 @@ class Course:
 def is_name(student: str) -> bool:
     """Whether a word can name a student: a folder, a cell of a table and a line of a log that do no harm."""
     return 0 < len(student) <= LONGEST and re.fullmatch(r"\w[\w.@-]*", student) is not None
+
+
+def printable(value):
+    """A text, or the texts in lists and dicts, without characters that no page may hold, such as NUL."""
+    if isinstance(value, str):
+        return CONTROL.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, dict):
+        return {key: printable(each) for key, each in value.items()}
+    return [printable(each) for each in value] if isinstance(value, list) else value
 
 
 def init(folder, name: str | None = None, variant: Variant | None = None) -> Course:

@@ -4,11 +4,13 @@ A submission folder is moved as it is to `originals/<student>/<assignment>/<time
 its place: `normalization.ipynb` with nothing but the cells' sources and grade_ids, `timestamp.txt` and
 `submission_secret.txt`. What isn't a notebook is replaced by an empty one, which scores zero; the reason
 stands beside the originals and is shown to the student. Nothing is ever deleted, and no link is followed.
+Of a file that is too large to be brought here, `<name>.not-kept` holds the size and the hash.
 """
 
 import hashlib
 import json
 import os
+import re
 import secrets
 import stat
 import time
@@ -16,14 +18,20 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from autograde.course import ASSIGNMENT, Course, write_whole
+from autograde.course import ASSIGNMENT, Course, printable, write_whole
 
-MOST_BYTES = 10_000_000  # of a file that is handed in
+MOST_BYTES = 50_000_000  # of the files of a submission, plots and other outputs included
+MOST_CONTENT = 10_000_000  # of a notebook without its outputs
+MOST_HASHED = 1_000_000_000  # bytes of what isn't kept
 MOST_SOURCE = 1_000_000  # characters of all cells; honest work has some 50,000
 MOST_CELLS = 2_000
 MOST_FILES = 200  # looked at in a submission
 AGAIN = "Hand in the notebook again, saved by JupyterLab (File > Save)."
 COMPANIONS = ("timestamp.txt", "submission_secret.txt")
+NOT_KEPT = ".not-kept"
+UNREADABLE = "is a link, or can't be read"
+OUTPUTS = re.compile(r'"(?:outputs|attachments|widgets)"\s*:\s*(?=[\[{])')
+TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.S)  # what tells where a value of JSON ends
 
 
 class Refused(ValueError):
@@ -130,10 +138,7 @@ def read(data: bytes) -> tuple[dict, list[str]]:
     """
     notices: list[str] = []
     if len(data) > MOST_BYTES:
-        raise Refused(
-            f"The file has {len(data) / 1e6:.0f} MB, allowed are {MOST_BYTES / 1e6:.0f}. Clear the outputs "
-            "(Edit > Clear Outputs of All Cells), save, and hand it in again."
-        )
+        raise Refused(_too_large(len(data)))
     if not data.strip():
         raise Refused(f"The file is empty. {AGAIN}")
     if data.startswith(b"PK\x03\x04"):
@@ -148,6 +153,13 @@ def read(data: bytes) -> tuple[dict, list[str]]:
         text = data.decode(encoding)
     if encoding != "utf-8":
         notices.append(f"The file was written in {encoding}, not in UTF-8; it was converted.")
+    if len(text) > MOST_CONTENT:
+        text = _without_outputs(text)
+    if len(text) > MOST_CONTENT:
+        raise Refused(
+            f"The file has {len(text) / 1e6:.0f} MB without its outputs, allowed are "
+            f"{MOST_CONTENT / 1e6:.0f}. Delete what isn't your answer."
+        )
     try:
         content = json.loads(text, parse_constant=lambda word: None)
     except RecursionError:
@@ -167,27 +179,55 @@ def read(data: bytes) -> tuple[dict, list[str]]:
 
 
 def read_file(path) -> bytes:
-    """The content of a regular file, up to a byte more than is allowed. `Refused` for anything else."""
-    try:
-        # NONBLOCK: a pipe without a writer would be waited for.
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    except OSError:
-        raise Refused(f"The file is a link, or can't be read. {AGAIN}") from None
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise Refused(f"What was handed in is no file. {AGAIN}")
-        if status.st_nlink > 1:
-            raise Refused(f"The file is a hard link to another file. {AGAIN}")
-        if status.st_size > MOST_BYTES:
-            raise Refused(
-                f"The file has {status.st_size / 1e6:.0f} MB, allowed are {MOST_BYTES / 1e6:.0f}. Clear the "
-                "outputs (Edit > Clear Outputs of All Cells), save, and hand it in again."
-            )
+    """The content of a regular file. `Refused` for anything else, and where it is too large."""
+    with _opened(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MOST_BYTES:
+            raise Refused(_too_large(size))
         try:
-            return file.read(MOST_BYTES + 1)
+            return file.read(MOST_BYTES)
         except OSError:
-            raise Refused(f"The file can't be read. {AGAIN}") from None
+            raise Refused(f"The file {UNREADABLE}. {AGAIN}") from None
+
+
+def keep(there: dict[Path, Path], folder: Path, owner: int | None = None) -> None:
+    """Copy files, {name in the folder: where it is}, as far as a submission may be large, notebooks first.
+
+    A note takes the place of what is larger, and of what is no file. owner: a user; what belongs to somebody
+    else, be it by a hard link, is no file.
+    """
+    left = MOST_BYTES
+    for name, path in sorted(there.items(), key=_by_worth):
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with _opened(path, owner) as file:
+                size = os.fstat(file.fileno()).st_size
+                if size > left:
+                    target = leave_note(target, file)
+                else:
+                    target.write_bytes(file.read(left))
+                    left -= size
+        except Refused:
+            target = leave_note(target)
+        os.utime(target, (path.lstat().st_mtime,) * 2)
+
+
+def leave_note(target: Path, file=None) -> Path:
+    """Write down what isn't kept at `target`: its size and hash, where it is an open file."""
+    size, digest = 0, hashlib.sha256()
+    while file is not None and size < MOST_HASHED and (block := file.read(1 << 20)):
+        digest.update(block)
+        size += len(block)
+    found = {} if file is None else {"bytes": size, "sha256": digest.hexdigest()}
+    note = target.with_name(target.name + NOT_KEPT)
+    note.write_text(json.dumps({"name": target.name} | found), "utf-8")
+    return note
+
+
+def original(path: Path) -> Path:
+    """The path of what was handed in, where a note may stand in its place."""
+    return path.with_name(path.name.removesuffix(NOT_KEPT))
 
 
 def files(folder: Path) -> list[Path]:
@@ -209,29 +249,89 @@ def _pick(folder: Path) -> tuple[Path, dict, list[str]]:
     """The notebook among what was handed in: by its name, else the one with the most answers."""
     if folder.is_symlink() or not folder.is_dir():
         raise Refused(f"What was handed in is a link or a file in the place of a folder. {AGAIN}")
-    there = [path for path in files(folder) if path.name not in COMPANIONS]
+    there: dict[Path, Path] = {}
+    for path in files(folder):
+        if original(path).name not in COMPANIONS:
+            there.setdefault(original(path), path)
     if not there:
         raise Refused(f"Nothing was handed in: the folder is empty. {AGAIN}")
     right = folder / f"{ASSIGNMENT}.ipynb"
     if right in there:
-        notebook, notices = read(read_file(right))
+        notebook, notices = read(_content(there[right]))
         others = sum(path.suffix == ".ipynb" for path in there) - 1
         if others:
             notices.append(f"{others} more notebooks were handed in; {right.name} was graded.")
         return right, notebook, notices
+    notebooks = [path for path in there if path.suffix.lower() == ".ipynb"]
     readable, reason = [], None
-    for path in [path for path in there if path.suffix.lower() == ".ipynb"] or there:
+    for path in notebooks or there:
         try:
-            readable.append((path, *read(read_file(path))))
+            readable.append((path, *read(_content(there[path]))))
         except Refused as refusal:
             reason = reason or refusal
-    if not readable and len(there) > 1:
+    if not readable and not notebooks and len(there) > 1:
         raise Refused(f"There is no notebook among the {len(there)} files. Hand in {right.name}.")
     if not readable:
         raise reason or Refused(f"There is no notebook. {AGAIN}")
     path, notebook, notices = max(readable, key=lambda each: _answers(each[1]))
     many = f" It was chosen among {len(readable)} notebooks." if len(readable) > 1 else ""
-    return path, notebook, [*notices, f"The file was named {path.name!r}, not {right.name!r}.{many}"]
+    name = path.relative_to(folder).as_posix()
+    return path, notebook, [*notices, f"The file was named {name!r}, not {right.name!r}.{many}"]
+
+
+def _content(path: Path) -> bytes:
+    """What a file that was handed in holds; of one that wasn't kept, `Refused` says why."""
+    content = read_file(path)
+    if not path.name.endswith(NOT_KEPT):
+        return content
+    try:
+        reason = _too_large(int(json.loads(content)["bytes"]))
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
+        reason = f"The file {UNREADABLE}. {AGAIN}"
+    raise Refused(reason)
+
+
+def _opened(path, owner: int | None = None):
+    """A regular file, of this owner if one is given. `Refused` for anything else."""
+    try:
+        # NONBLOCK: a pipe without a writer would be waited for.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        raise Refused(f"The file {UNREADABLE}. {AGAIN}") from None
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode) or owner not in (None, status.st_uid):
+        os.close(handle)
+        raise Refused(f"What was handed in is no file of the student's. {AGAIN}")
+    return os.fdopen(handle, "rb")
+
+
+def _by_worth(each: tuple[Path, Path]) -> tuple:
+    """The notebook first, then the others, then the rest; the small before the large."""
+    name, path = each
+    return name.name != f"{ASSIGNMENT}.ipynb", name.suffix != ".ipynb", path.lstat().st_size
+
+
+def _too_large(size: int) -> str:
+    return (
+        f"The file has {size / 1e6:.0f} MB, allowed are {MOST_BYTES / 1e6:.0f}. Clear the outputs "
+        "(Edit > Clear Outputs of All Cells), save, and hand it in again."
+    )
+
+
+def _without_outputs(text: str) -> str:
+    """The JSON of a notebook without plots, pasted pictures and saved widgets, its line numbers kept."""
+    kept, begin = [], 0
+    while found := OUTPUTS.search(text, begin):
+        depth = 0
+        for token in TOKEN.finditer(text, found.end()):
+            depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0][0], 0)
+            if depth == 0:
+                break
+        else:
+            break  # cut off
+        kept += [text[begin : found.end()], "\n" * text.count("\n", found.end(), token.end()), "null"]
+        begin = token.end()
+    return "".join([*kept, text[begin:]])
 
 
 def _cells(content) -> list[dict]:
@@ -257,7 +357,7 @@ def _cell(cell) -> dict | None:
     if not isinstance(source, str) or kind not in ("code", "markdown", "raw", "heading"):
         return None
     # A lone surrogate is valid JSON, and can't be written as UTF-8.
-    source = source.replace("\r\n", "\n").encode("utf-8", "replace").decode("utf-8")
+    source = printable(source.replace("\r\n", "\n").encode("utf-8", "replace").decode("utf-8"))
     metadata = cell.get("metadata")
     nbgrader = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     grade_id = nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None

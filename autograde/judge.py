@@ -22,7 +22,7 @@ from nbgrader.utils import is_grade, is_solution
 from traitlets import Bool, Unicode
 
 from autograde import assignment
-from autograde.course import Course, write_whole
+from autograde.course import Course, printable, write_whole
 from autograde.figures import judge_figures
 from autograde.remote import Raised, Session
 from lab.check import PARTS, Exam, Stopped, examine
@@ -118,9 +118,12 @@ def _judge_part(part, session, cells, exam, course):
     """({"share", "results", "mistakes", "hint", "problems"}, report) of one graded cell."""
     answer = ANSWER_OF.get(part, part)
     own = [number for number, cell in enumerate(cells) if cell["grade_id"] == answer]
+    last = max(own, default=-1)
+    # The cells up to the check count as they stand; without a check below it, those up to the answer.
+    checks = [n for n, cell in enumerate(cells) if n > last and cell["grade_id"] == f"test_{part}"]
     problems: list = []
     try:
-        with session.part(own) as running:
+        with session.part(own, min(checks, default=last)) as running:
             problems = [problem for problem in running.problems if problem[0] in own]
             if part in PARTS:
                 verdict = examine(part, running.functions, exam)
@@ -139,7 +142,7 @@ def _judge_part(part, session, cells, exam, course):
         if found["share"] < 1
     ]
     kept = {key: found[key] for key in ("share", "results", "mistakes", "hint")}
-    return kept | {"problems": said}, "\n".join([*said, report])
+    return printable(kept | {"problems": said}), printable("\n".join([*said, report]))
 
 
 def _choice(part, chosen, variant):

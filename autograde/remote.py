@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from autograde import jail, wire
-from lab.check import Stopped
+from lab.check import Stopped, leftovers
 
-WORKER = {name: Path(__file__).with_name(name) for name in ("worker.py", "wire.py")}
+WORKER = {name: Path(__file__).with_name(name) for name in ("worker.py", "wire.py", "standins.py")}
+WORKER["leftovers.py"] = Path(leftovers.__file__)
 FUNCTIONS = (
     *("batchnorm_forward", "batchnorm_backward", "batchnorm_backward_alt"),
     *("layernorm_forward", "layernorm_backward", "FullyConnectedNet"),
@@ -56,11 +57,14 @@ class Session:
     def __exit__(self, *_):
         self.kill()
 
-    def part(self, whole=()):
-        """A fresh process with the cells loaded; of those numbered in `whole`, every statement is run."""
+    def part(self, whole=(), until=None):
+        """A fresh process with the cells loaded; of those numbered in `whole`, every statement is run.
+
+        until: number of the last cell whose names later ones don't replace; default: the last of `whole`.
+        """
         if self.process is None:
             self._start()
-        return Part(self, whole)
+        return Part(self, whole, max(whole, default=-1) if until is None else until)
 
     def seconds_left(self):
         """Until the deadline of a call that begins now. Raises Stopped when the submission's time is over."""
@@ -153,14 +157,15 @@ class Part:
     problems: [(cell, line, text)] of what went wrong while they were loaded.
     """
 
-    def __init__(self, session, whole):
+    def __init__(self, session, whole, until):
         self.session, self.begun = session, None
         begin = {"op": "begin", "seconds": max(session.left, 1)}
         self.begun, _, _ = session.exchange(begin, [], "The jail", START)
         self.process = session.process
         document, _ = self.ask(
-            "Loading the cells", op="load", cells=session.cells, whole=list(whole), wanted=FUNCTIONS
-        )
+            "Loading the cells", op="load", cells=session.cells, whole=list(whole), until=until,
+            wanted=FUNCTIONS,
+        )  # fmt: skip
         try:
             self.problems = [
                 (int(cell), line if isinstance(line, int) else None, str(text)[:300])

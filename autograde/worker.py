@@ -5,7 +5,7 @@ NumPy and waits. On "begin" it forks a child that limits itself, loads the stude
 until "end"; so every part is judged in a fresh process that starts in a millisecond. Nothing here is
 trusted by the judge: this code shares its process with the student's.
 
-Imports the standard library, NumPy and `wire`, which lies beside it in the jail.
+Imports the standard library, NumPy, and `wire`, `standins` and `leftovers`, which lie beside it in the jail.
 """
 
 import __future__
@@ -26,7 +26,9 @@ import warnings
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # an isolated Python doesn't look here
 
 import numpy as np
+import standins
 import wire
+from leftovers import SILENT
 
 MEMORY = 2 << 30  # bytes of address space, of which NumPy and OpenBLAS map a good part
 FILES = 32
@@ -51,6 +53,8 @@ DENIED = {
 
 def main():
     """Answer until standard input ends."""
+    end_with_parent()
+    standins.install()
     read_from, write_to = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):  # what the student prints goes nowhere
@@ -78,12 +82,20 @@ def main():
         child = os.fork()
         if child == 0:
             try:
+                end_with_parent()
                 confine(begin["seconds"])
                 serve(read, write, begin)
             finally:
                 os._exit(1)
         _, status = os.waitpid(child, 0)
         write({"id": begin["id"], "ended": os.waitstatus_to_exitcode(status)})
+
+
+def end_with_parent():
+    """Have the kernel end this process with the one that started it: without a jail nothing else does."""
+    if sys.platform == "linux":
+        set_signal = 1
+        ctypes.CDLL(None).prctl(set_signal, ctypes.c_ulong(signal.SIGKILL))
 
 
 def confine(seconds):
@@ -154,17 +166,18 @@ class Student:
     def __init__(self):
         module = types.ModuleType("__main__")  # pickle and dataclasses look there
         self.names = module.__dict__
-        self.names |= {"__builtins__": builtins, "get_ipython": Silent, "display": lambda *a, **k: None}
+        self.names |= {"__builtins__": builtins, "get_ipython": SILENT, "display": SILENT}
         self.worker = sys.modules["__main__"]  # kept: without a name it would be cleared under our feet
         sys.modules["__main__"] = module
         self.kept = {}
         self.cells = []
 
     def load(self, request, arrays, out):
-        """Run the cells: what is plain of all of them in order, then the rest of the `whole` ones.
+        """Run the cells in order, once: what is plain of all of them, then the rest of the `whole` ones.
 
-        What later cells define is there, but those up to the answer are run again behind them: the check
-        under it sees no later cell's function of the same name.
+        What cells behind the check (`until`) define is there, but replaces nothing: the check in the notebook
+        sees no later cell's function of the same name. What failed is tried once more, with all the others
+        there, since a notebook's cells may have been run in another order.
         """
         self.cells, problems, plain, rest, runs = request["cells"], [], [], [], []
         imported = set()
@@ -178,35 +191,56 @@ class Student:
                 continue
             for statement in statements:
                 imported |= names_imported(statement)
-                if is_plain(statement, imported) or names_assigned(statement) & {*request["wanted"]}:
+                names = {node.id for node in bound(statement) if isinstance(node, ast.Name)}
+                if is_plain(statement, imported) or names & {*request["wanted"]}:
                     plain.append((statement, number))
                 elif number in request["whole"]:
                     rest.append((statement, number))
-                elif names_assigned(statement):
+                elif bound(statement):
                     runs.append((statement, number))
-        again = [each for each in plain if each[1] <= max(request["whole"], default=-1)]
-        failed: list[list] = []
         ends = time.monotonic() + PATIENCE
-        for statement, number in plain:
-            self._run(statement, number, failed, ends)
-        late = {tuple(place) for *place, text in failed if text.startswith(Late.__name__)}
-        problems += [each for each in failed if each[0] not in request["whole"] or tuple(each[:2]) in late]
-        for statement, number in again:
-            if (number, statement.lineno) not in late:
-                self._run(statement, number, problems, ends)
+        failed = self._settle(plain, request["until"], ends)
+        late = [(*each, said) for *each, said in failed if said[2].startswith(Late.__name__)]
+        failed = late + self._settle(
+            [each[:2] for each in failed if each not in late], request["until"], ends
+        )
+        problems += [said for *_, said in failed]
         ends = time.monotonic() + BRIEFLY
         for statement, number in runs:  # a training run, or what makes a helper
-            if not names_assigned(statement) <= self.names.keys():
-                self._run(statement, number, [], ends)
+            if not all(map(self._has, bound(statement))):
+                self._run(statement, number, ends)
         ends = time.monotonic() + PATIENCE
-        for statement, number in rest:
-            self._run(statement, number, problems, ends)
+        problems += filter(None, [self._run(*each, ends) for each in rest])
         known = [name for name in request["wanted"] if callable(self.names.get(name))]
         for name in {*request["wanted"]} - self.names.keys():
             self.names[name] = missing(name)
         return {"problems": problems[:50], "known": known}
 
-    def _run(self, statement, number, problems, ends):
+    def _settle(self, statements, until, ends):
+        """Run statements in order; those behind the cell `until` replace no name.
+
+        Returns (statement, cell, problem) of each that failed.
+        """
+        own: dict = {}
+        failed = []
+        for statement, number in statements:
+            if number > until and not own:
+                own = dict(self.names)
+            if said := self._run(statement, number, ends):
+                failed.append((statement, number, said))
+        self.names |= own
+        return failed
+
+    def _has(self, target):
+        """Whether a name, or an attribute of what has a name, is there."""
+        try:
+            eval(ast.unparse(target), self.names)
+        except BaseException:  # a property may run any code
+            return False
+        return True
+
+    def _run(self, statement, number, ends):
+        """Run a statement: None, or [cell, line, what went wrong]."""
         # Annotations stay texts: one that names what isn't here, such as torch.Tensor, costs nothing.
         flags, name = __future__.annotations.compiler_flag, f"<cell {number}>"
         try:
@@ -214,7 +248,7 @@ class Student:
             with alarm(max(ends - time.monotonic(), 0.1)):
                 exec(code, self.names)
         except BaseException as error:  # guarded: one line that fails doesn't take the others with it
-            problems.append([number, statement.lineno, self.described(error)])
+            return [number, statement.lineno, self.described(error)]
 
     def call(self, request, arrays, out):
         """A function by name, with what it changed in the dicts that it was given."""
@@ -313,13 +347,6 @@ class alarm:
         raise Late("it took too long, and was stopped; long runs belong in cells of their own")
 
 
-class Silent:
-    """Takes the place of IPython: magics do nothing."""
-
-    def __getattr__(self, name):
-        return lambda *arguments, **settings: None
-
-
 def parsed(source):
     """The statements of a cell; lines that only IPython understands are taken out."""
     lines = re.split("\r\n?|\n", source)  # not splitlines(): a comment may hold a U+2028
@@ -359,25 +386,34 @@ def names_imported(statement):
     return set()
 
 
-def names_assigned(statement):
-    """The names that an assignment binds."""
+def bound(statement):
+    """The names and attributes that an assignment binds."""
     targets = statement.targets if isinstance(statement, ast.Assign) else []
     nodes = [node for target in targets for node in ast.walk(target)]
-    return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return [
+        node
+        for node in nodes
+        if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store)
+    ]
 
 
 def is_plain(statement, imported):
     """Whether a statement only defines: imports, functions, classes, and assignments without own calls.
 
-    An assignment may call what is imported or built in, such as np.float32(1e-5); one that calls the
-    student's own code may be a training run.
+    setattr() is an assignment. One may call what is imported or built in, such as np.float32(1e-5); one that
+    calls the student's own code may be a training run.
     """
     if isinstance(statement, ast.If | ast.Try):
         parts = [*statement.body, *statement.orelse]
         if isinstance(statement, ast.Try):
             parts += [each for handler in statement.handlers for each in handler.body] + statement.finalbody
         return all(isinstance(part, ast.Pass) or is_plain(part, imported) for part in parts)
-    if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
+    sets = (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Call)
+        and (isinstance(statement.value.func, ast.Name) and statement.value.func.id == "setattr")
+    )
+    if sets or isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
         calls = [node for node in executed(statement) if isinstance(node, ast.Call)]
         return all(root_of(call.func) in imported or hasattr(builtins, root_of(call.func)) for call in calls)
     return isinstance(

@@ -194,8 +194,11 @@ def bench(
 
 def main():
     """Run the command, with what installed packages add to it: the entry points "lab.commands"."""
+    import signal
     from importlib.metadata import entry_points
 
+    # A request to end is met as Ctrl-C is: with what is finished kept, and a sentence.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     for command in entry_points(group="lab.commands"):
         try:
             app.add_typer(command.load(), name=command.name)

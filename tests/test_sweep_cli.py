@@ -7,6 +7,7 @@ import sys
 import time
 
 import pandas as pd
+import psutil
 import pytest
 from typer.testing import CliRunner
 
@@ -148,17 +149,26 @@ def test_a_folder_that_can_t_be_written_is_said_in_one_sentence(tmp_path):
     assert len(result.stderr.strip().splitlines()) == 1
 
 
-def test_ctrl_c_leaves_the_finished_runs_and_the_same_command_goes_on(tmp_path):
-    """One of two workers is idle then, the other trains: neither says a word."""
+@pytest.mark.parametrize(
+    "stop",
+    [
+        lambda pid: os.killpg(pid, signal.SIGINT),  # as a terminal sends it: to all processes
+        lambda pid: os.kill(pid, signal.SIGTERM),
+    ],
+    ids=["Ctrl-C", "SIGTERM"],
+)
+def test_a_sweep_that_is_stopped_leaves_the_finished_runs_and_the_same_command_goes_on(tmp_path, stop):
+    """One of two workers is idle then, the other trains: neither says a word, and both end."""
     command = [
-        sys.executable, "-c", "from lab.cli import app; app()", "sweep", "--folder", str(tmp_path / "runs"),
+        sys.executable, "-c", "from lab.cli import main; main()", "sweep", "--folder", str(tmp_path / "runs"),
         "train_size=120", "hidden_dims=[10]", "reg=0,0.1", "epochs=1,1000", "--workers", "2",
     ]  # fmt: skip
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     while len(list(tmp_path.glob("runs/*.json"))) < 2 and process.poll() is None:
         time.sleep(0.02)
     time.sleep(0.1)  # the bar follows the file
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it: to all processes
+    children = psutil.Process(process.pid).children()
+    stop(process.pid)
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 1
     *bar, sentence = said.strip().splitlines()
@@ -166,6 +176,7 @@ def test_ctrl_c_leaves_the_finished_runs_and_the_same_command_goes_on(tmp_path):
     assert "2/4" in bar[-1]
     assert "Traceback" not in said
     assert "Warning" not in said
+    assert psutil.wait_procs(children, timeout=60)[1] == []
     before = {file: file.stat().st_mtime_ns for file in (tmp_path / "runs").iterdir()}
     assert len(before) == 2
     subprocess.run([*command, "--quiet"], check=True, stdout=subprocess.DEVNULL, timeout=120)

@@ -28,13 +28,16 @@ points, `locked` can be read but not changed.
 #   credit: each property counts by itself, but the small ones (shape, dtype, inputs left alone) only when
 #   the values are right.
 # - **Your functions are judged in a process of their own, without a network.** They may import NumPy, the
-#   standard library and `given`, which lies beside this notebook; `lab` isn't there. One call may take 10
-#   seconds, and all of them, some two hundred, a minute. Only definitions, imports and plain assignments
-#   of your cells are run there, so a training loop in a cell of yours does no harm and has no effect.
-#   Printing and warnings cost nothing.
+#   standard library and `given`, which lies beside this notebook; `lab`, SciPy and the like aren't there, and
+#   the checks fail where a function uses them. One call may take 10 seconds, and all of them, some two
+#   hundred, a minute. Only definitions, imports and plain assignments of your cells are run there, so a
+#   training loop in a cell of yours does no harm and has no effect. Printing and warnings cost nothing;
+#   plots, progress bars and writing files do nothing there, and threads take turns.
 # - **Each function is judged by itself.** A mistake in the forward pass doesn't cost you the points of a
 #   backward pass that is right.
 # - Questions 1 and 2 are read by a human being.
+# - **Hand in this one notebook, 50 MB at most.** Plots and other outputs aren't looked at; without them it
+#   may hold 1,000,000 characters in 2,000 cells.
 #
 # ## What holds for every function
 #
@@ -65,7 +68,7 @@ from functools import partial
 
 import lab.check
 
-check = partial(lab.check.check, variant=lab.check.Variant(**VARIANT))
+check = partial(lab.check.check, variant=lab.check.Variant(**VARIANT), there=("numpy", "given"))
 
 # %% [markdown]
 # ## 1 Batch normalization: forward

@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 
 import numpy as np
 
 from lab.check.exam import Exam
 from lab.check.figures import FIGURES
+from lab.check.leftovers import IS_NOT_THERE, absent, as_graded
 from lab.check.parts import PARTS, Verdict, examine, wrapped
 from lab.check.staged import first_wrong_step
 from lab.check.variant import Variant
@@ -23,13 +25,14 @@ class CheckFailed(Exception):
         return str(self).splitlines()
 
 
-def check(part, value, variant=None, **functions):
+def check(part, value, variant=None, there=None, **functions):
     """Print whether a part of the homework is right.
 
     part: a name of `PARTS`, "question_3", "question_4", or of the figures. value: the function, the class
     or the answer. variant: a `Variant` or a dict of its settings; the default is the lab's own. functions:
     what the part also needs, such as batchnorm_forward; by default they are taken from where `value` was
-    written. Raises CheckFailed, with a report in words, for what isn't right.
+    written. there: names of the packages that grading has besides the standard library; what uses another
+    fails. Raises CheckFailed, with a report in words, for what isn't right.
     """
     known = (*PARTS, *FIGURES, *CHOICES)
     if part not in known:
@@ -37,7 +40,10 @@ def check(part, value, variant=None, **functions):
     if part in PARTS:
         if isinstance(variant, Mapping):
             variant = Variant.from_dict(variant)
-        print(_of_function(part, value, variant or Variant(), functions))
+        if there is not None and (package := absent(value, there)):
+            raise CheckFailed(f"{part}: it is made with {package}, which {IS_NOT_THERE}")
+        with nullcontext() if there is None else as_graded(_written_beside(value), there):
+            print(_of_function(part, value, variant or Variant(), functions))
         return
     complaint = _choice(part, value) if part in CHOICES else _figures(FIGURES[part], value)
     if complaint:

@@ -7,7 +7,7 @@ machines of a cluster need no common disk, and a sweep that was stopped goes on 
 
 import hashlib
 import json
-import signal
+import os
 import sys
 from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
@@ -25,6 +25,7 @@ from lab.train.cluster import connected, finished
 from lab.train.config import Config
 from lab.train.loop import POPULATION_FIELDS, Training
 from lab.train.run import Run, train
+from lab.train.workers import begin
 
 # A step takes the least time a member with 20 of 64-50-50-50-10 in one pass, 10 of 3072-50x7-10 and 5 of
 # 3072-100x5-10: with more, parameters, gradients and moments leave the processor's cache.
@@ -205,8 +206,8 @@ def _on_cores(groups, most, workers) -> Trained:
         backend="loky",
         return_as="generator_unordered",
         batch_size=1,
-        initializer=signal.signal,  # Ctrl-C is for this process, which ends them
-        initargs=(signal.SIGINT, signal.SIG_IGN),
+        initializer=begin,
+        initargs=(os.getpid(),),
     )
     try:
         with catch_warnings():

@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import time
 
 import nbformat
 from nbgrader.preprocessors import NbGraderPreprocessor
@@ -25,7 +26,10 @@ c.Exchange.root = str(Path(__file__).parent / "no-exchange")
 
 
 class Judge(NbGraderPreprocessor):
-    """Full marks for an answer without NotImplementedError; "crash" and "die" in one do what they say."""
+    """Full marks for an answer without NotImplementedError; "crash" and "die" in one do what they say.
+
+    "wait" waits until the process is ended.
+    """
 
     folder = Unicode().tag(config=True)
     jail = Bool(True).tag(config=True)
@@ -39,6 +43,8 @@ class Judge(NbGraderPreprocessor):
             raise RuntimeError("the judge met what it can't judge")
         if any("# die" in source for source in answers.values()):
             os._exit(9)
+        if any("# wait" in source for source in answers.values()):
+            time.sleep(600)
         for cell in nb.cells:
             if is_grade(cell) and not is_solution(cell):
                 name = cell.metadata.nbgrader.grade_id.removeprefix("test_")

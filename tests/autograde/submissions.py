@@ -480,7 +480,7 @@ MALFORMED = [
         ("cells that are no list", b'{"cells": 3}', "no cells"),
         ("half of a notebook", b'{"cells": [{"cell_type": "code", "source": "x = 1"', "can't be read as JSON"),
         ("brackets without end", b"[" * 200_000, "nested"),
-        ("a file of 11 MB", b" " * 11_000_000, "MB"),
+        ("a file of 11 MB", b"9" * 11_000_000, "MB without its outputs"),
     ]
 ] + [
     Submission("cells that are nothing", _raw(json.dumps({"cells": [None, 3, {"cell_type": 4}, {}]}).encode()), zero(*ALL), "missing"),
@@ -743,6 +743,21 @@ HONEST += [
     Submission("tabs and the line ends of Windows", changed(_windows)),
     Submission("figures rounded by NumPy", edit("batch_size_figures", ("0.923", "np.round(np.float64(0.923), 3)"), ('"seed": 0', '"seed": np.int64(0)'))),
 ]  # fmt: skip
+HONEST += [
+    Submission("a method attached to the class in the next cell", both(
+        edit("network", ("    def loss(self", "    pass\n\ndef loss(self")),
+        changed(lambda nb: nb.cells.insert(nb.cells.index(cell(nb, "test_network")), code("FullyConnectedNet.loss = loss"))))),
+    Submission("the class completed by one of its name in the next cell", both(
+        edit("network", ("    def loss(self", "    pass\n\nclass Whole:\n    def loss(self")),
+        changed(lambda nb: nb.cells.insert(nb.cells.index(cell(nb, "test_network")), code("class FullyConnectedNet(FullyConnectedNet, Whole):\n    pass"))))),
+    Submission("plots, files, threads and progress bars left in functions", both(
+        edit("layernorm_forward", ("eps =", "plt.hist(x.ravel()); plt.savefig('x.png')\n    np.save('x.npy', x)\n    eps =")),
+        edit("batchnorm_forward", ("N, D =", "with open('log.txt', 'a') as file: print(x, file=file)\n    N, D =")),
+        edit("layernorm_backward", ("x_hat, inv_std, gamma = cache", "from concurrent.futures import ThreadPoolExecutor\n    from tqdm import tqdm\n"
+            "    with ThreadPoolExecutor() as pool: x_hat, inv_std, gamma = pool.map(np.array, tqdm(cache))")))),
+    Submission("calls counted in an attribute that the next cell makes", both(
+        edit("layernorm_forward", ("eps =", "layernorm_forward.calls += 1\n    eps =")), at_the_end("layernorm_forward.calls = 0"))),
+]  # fmt: skip
 BROKEN += [
     Submission("one bn_param for all layers", edit("network", ("[{} for _ in hidden_dims]", "[{}] * len(hidden_dims)")), {"network": (0.7, 0.9)}, "share one bn_param"),
     Submission("a syntax error in a function that the network mentions", edit("layernorm_forward", ("eps =", "eps = = ")),
@@ -762,10 +777,25 @@ BROKEN += [
         "the batchnorm that the network stands on isn't right itself"),
     # in the order of the notebook, too, the second helper breaks the network that comes after it
     Submission("one name for two helpers", changed(_one_name_for_two_helpers), some("network")),
+    Submission("NUL in a message and in a name", both(
+        answer(layernorm_forward="def layernorm_forward(*a):\n    raise ValueError('a\\0b')"),
+        edit("network", ("return loss, grads", "return loss, grads | {'W\\0': 1}"))),
+        zero("layernorm_forward", "layernorm_backward") | some("network"), "ValueError: a\ufffdb"),
     Submission("a message that can't be written as UTF-8", answer(layernorm_forward="def layernorm_forward(*a):\n    raise ValueError('\\ud800 \\x1b[2J')"),
         zero("layernorm_forward", "layernorm_backward") | some("network"), "ValueError: ?"),
 ]  # fmt: skip
+BROKEN += [
+    Submission(
+        "SciPy in a function",
+        edit("layernorm_forward", ("eps =", "import scipy.stats\n    eps =")),
+        zero("layernorm_forward", "layernorm_backward") | some("network"),
+        "scipy",
+    ),
+]
 CHEATS += [
+    cheat("stand-ins in the place of answers", also=[answer(
+        layernorm_forward="def layernorm_forward(x, *a):\n    return plt.normalize(x), plt", layernorm_backward="def layernorm_backward(*a):\n    return plt.x, plt.x, plt.x")]),
+    cheat("a pool that gives everything back as right", "from concurrent.futures import Future\nFuture.result = lambda *a: True"),
     cheat("a forged end of the process, of another type", also=[answer(layernorm_forward=FORGED_END)], says="ended the process"),
     cheat("dbeta alone, which needs no thought, on forward passes that are right", also=[
         answer(**{name: FREE.format(name) for name in ("batchnorm_backward", "batchnorm_backward_alt", "layernorm_backward")}),

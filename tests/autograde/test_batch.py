@@ -1,12 +1,16 @@
 """From release to exported grades, with a stand-in for the judge; kills, crashes and locks on the way."""
 
+import contextlib
 import csv
 import os
 import shutil
+import subprocess
 import sys
+import time
 from concurrent.futures import ProcessPoolExecutor
 
 import nbformat
+import psutil
 import pytest
 from nbgrader.api import Gradebook
 
@@ -177,7 +181,10 @@ def test_a_batch_that_was_killed_goes_on(course, monkeypatch):
     assert points(course, "bob")["test_network"] == 10
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="machine: POSIX processes")
+posix = pytest.mark.skipif(sys.platform == "win32", reason="machine: POSIX processes")
+
+
+@posix
 def test_two_processes_and_one_that_dies(course):
     for name in ("anna", "bob", "carol", "dora"):
         answer = {"batchnorm_forward": "def batchnorm_forward(): pass  # die"} if name == "bob" else {}
@@ -189,6 +196,42 @@ def test_two_processes_and_one_that_dies(course):
     assert sorted(event for event in events if event[0] == "graded") == [
         ["graded", name] for name in ("anna", "carol", "dora")
     ], "nobody is graded twice"
+
+
+@contextlib.contextmanager
+def grading(course, workers):
+    """`lab course grade` in a process of its own, and the processes that it has made, at work."""
+    for name in ("anna", "bob"):
+        hand_in(course, name, submission(course, batchnorm_forward="def batchnorm_forward(): pass  # wait"))
+    command = [sys.executable, "-c", "from lab.cli import main; main()", "course", "grade", "--no-jail"]
+    command += ["--course", str(course.folder), "--workers", f"{workers}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            while len(list(course.folder.glob("judged/*/*.running"))) < workers:
+                assert process.poll() is None, process.stderr.read()
+                time.sleep(0.02)
+            yield process, psutil.Process(process.pid).children(recursive=True)
+        finally:
+            process.kill()
+
+
+@posix
+def test_processes_that_grade_end_with_one_that_is_killed(course):
+    with grading(course, workers=2) as (process, children):
+        process.kill()
+        _, alive = psutil.wait_procs(children, timeout=60)
+    assert len(children) >= 2
+    assert alive == []
+
+
+@posix
+def test_a_batch_that_is_asked_to_end_says_what_is_kept(course):
+    with grading(course, workers=1) as (process, _):
+        process.terminate()
+        said, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Interrupted: what is graded is kept, `lab course grade` goes on with the rest." in said
+    assert "Traceback" not in errors
 
 
 def test_the_real_judge_gives_the_solution_all_points_that_need_no_grader(tmp_path):
@@ -210,6 +253,29 @@ def test_the_real_judge_gives_the_solution_all_points_that_need_no_grader(tmp_pa
     assert batch.feedback(real, include_ungraded=True)[0] == 3
     page = (real.path("feedback", "bob") / "normalization.html").read_text()
     assert "batchnorm_backward_alt is not written yet" in page
+
+
+@posix
+def test_a_full_disk_ends_the_batch_in_a_sentence(course, caplog):
+    """The system's limit on the size of files stands for the end of the disk."""
+    import resource
+
+    for name in ("anna", "bob", "carol"):
+        hand_in(course, name, submission(course))
+    assert batch.grade(course, ["anna"], **QUICK).graded == ["anna"]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))  # notebooks fit, the gradebook doesn't
+    try:
+        with pytest.raises(
+            batch.Failed, match=r"can't be written: .*; 0 graded, and `lab course grade` goes"
+        ):
+            batch.grade(course, **QUICK)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caplog.text == ""
+    assert not course.record("carol").exists(), "and the others aren't tried"
+    summary = batch.grade(course, **QUICK)
+    assert (summary.graded, summary.done_before) == (["bob", "carol"], 1)
 
 
 def test_only_the_students_named(course):

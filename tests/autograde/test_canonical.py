@@ -159,6 +159,7 @@ def test_the_judge_gets_the_students_code_in_its_order():
         {"source": "import numpy as np", "grade_id": "setup"},
         {"source": "def helper(): pass", "grade_id": None},
         {"source": GOOD, "grade_id": "forward"},
+        {"source": "", "grade_id": "test_forward"},
         {"source": "plot = 1", "grade_id": None},
         {"source": "choice = 2", "grade_id": "choice"},
     ]

@@ -1,9 +1,13 @@
 """Where submissions come from: the exchange's owners and times, folders and zip files."""
 
 import getpass
+import hashlib
+import json
 import os
+import shutil
 import stat
 import sys
+import warnings
 import zipfile
 from datetime import UTC, datetime
 
@@ -14,7 +18,7 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.exchange import ExchangeFactory
 from traitlets.config import Config
 
-from autograde import batch, collect
+from autograde import batch, collect, intake
 from autograde.collect import import_from
 from autograde.course import Course
 from autograde.intake import Taken
@@ -124,6 +128,36 @@ def test_links_and_pipes_on_the_exchange_are_left_there(exchange, users, tmp_pat
     )
 
 
+def test_a_large_notebook_on_the_exchange_leaves_its_size_and_a_hard_link_of_ones_own_is_taken(
+    exchange, users, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(intake, "MOST_BYTES", 100_000)
+    users["owner"] = "gina"
+    submit(exchange, "gina", now(), b"x" * 200_000)
+    batch.collect(exchange)
+    assert "MB, allowed are" in Taken.of(exchange, "gina").refused
+    assert any((exchange.folder / "originals" / "gina").rglob("normalization.ipynb.not-kept"))
+    users["owner"] = "hugo"
+    folder = submit(exchange, "hugo", now(), b'{"cells": []}')
+    os.link(folder / "normalization.ipynb", tmp_path / "backup.ipynb")
+    batch.collect(exchange)
+    assert Taken.of(exchange, "hugo").refused is None
+
+
+def test_a_hard_link_on_the_exchange_to_somebody_elses_file_is_left_there(exchange, users, tmp_path):
+    users["owner"] = "ida"
+    folder = submit(exchange, "ida", now())
+    (tmp_path / "theirs.ipynb").write_text('{"cells": []}')
+    if os.getuid() != 0:
+        pytest.skip("machine: an ordinary user can't give a file to another")
+    os.chown(tmp_path / "theirs.ipynb", 12345, 12345)
+    (folder / "normalization.ipynb").unlink()
+    os.link(tmp_path / "theirs.ipynb", folder / "normalization.ipynb")
+    batch.collect(exchange)
+    assert Taken.of(exchange, "ida").refused
+    assert not any((exchange.folder / "originals" / "ida").rglob("normalization.ipynb"))
+
+
 def test_an_odd_name_does_not_stop_the_others(exchange, users):
     users["owner"] = "finn"
     inbound = exchange.exchange / exchange.name / "inbound"
@@ -223,13 +257,47 @@ def test_a_zip_file_is_imported_and_leads_nowhere_else(course, tmp_path):
         link = zipfile.ZipInfo("class/link.ipynb")
         link.external_attr = (stat.S_IFLNK | 0o777) << 16
         archive.writestr(link, "/etc/passwd")
-        archive.writestr("class/big.ipynb", bytes(20_000_000), zipfile.ZIP_DEFLATED)
     students, left_out = import_from(course, tmp_path / "all.zip")
     assert students == ["anna", "bob"]
     assert Taken.of(course, "bob").refused
-    assert len(left_out) == 4
+    assert len(left_out) == 3
     assert not outside.exists()
     assert not list(course.folder.glob(".import*"))
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_a_notebook_that_is_too_large_is_its_students_and_is_said(course, tmp_path, kind, monkeypatch):
+    """What is in originals is its size and hash, never a sentence in its place."""
+    for module in (collect, intake):
+        monkeypatch.setattr(module, "MOST_BYTES", 100_000)
+    source = tmp_path / "in"
+    (source / "bob").mkdir(parents=True)
+    for path in (source / "anna.ipynb", source / "bob" / "my.ipynb"):
+        path.write_bytes(b"x" * 200_000)
+    (source / "carol.ipynb").write_text('{"cells": []}')
+    if kind == "zip":
+        source = shutil.make_archive(tmp_path / "in", "zip", source)
+    students, left_out = import_from(course, source)
+    assert (sorted(students), left_out) == (["anna", "bob", "carol"], [])
+    assert Taken.of(course, "carol").refused is None
+    for student, name in {"anna": "normalization", "bob": "my"}.items():
+        assert Taken.of(course, student).refused.startswith(
+            "The file has 0 MB, allowed are 0. Clear the outputs"
+        )
+        (note,) = (course.folder / "originals" / student / "normalization").glob("2*/*")
+        assert note.name == f"{name}.ipynb.not-kept"
+        assert json.loads(note.read_text())["sha256"] == hashlib.sha256(b"x" * 200_000).hexdigest()
+
+
+def test_of_two_files_of_one_name_in_a_zip_the_last_counts_and_the_other_is_named(course, tmp_path):
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive, warnings.catch_warnings(action="ignore"):
+        for text in ("first", '{"cells": []}'):
+            archive.writestr("anna.ipynb", text)
+        archive.writestr("bob.ipynb", text)
+    students, left_out = import_from(course, tmp_path / "all.zip")
+    assert students == ["anna", "bob"]
+    assert left_out == ["'anna.ipynb' is there more than once; an earlier one is left out."]
+    assert Taken.of(course, "anna").refused is None
 
 
 @pytest.mark.parametrize("name", ["missing", "file.zip"])

@@ -1,17 +1,20 @@
 """Intake: whatever is handed in becomes a readable notebook or a clear refusal, and nothing is lost."""
 
 import contextlib
+import hashlib
 import json
 import os
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autograde import intake
 from autograde.course import init
-from autograde.intake import MOST_BYTES, Refused, Taken, files, read, take_in, take_in_all
+from autograde.intake import MOST_CONTENT, Refused, Taken, files, keep, read, take_in, take_in_all
 from tests.autograde.small import hand_in
 
 CELL = {"cell_type": "code", "metadata": {"nbgrader": {"grade_id": "a"}}, "source": "x = 'ä'", "outputs": []}
@@ -52,6 +55,7 @@ def test_encodings_are_repaired_and_said(encoding):
         ({"cells": [CELL | {"id": "1"}, CELL | {"id": "1"}]}, [("code", "x = 'ä'")] * 2),
         ({"cells": [CELL | {"source": ["a\r\n", "b", 3]}]}, [("code", "a\nb")]),
         ({"cells": [CELL | {"source": "\ud800"}]}, [("code", "?")]),
+        ({"cells": [CELL | {"source": "# a\0b\x1b\f\tc"}]}, [("code", "# a\ufffdb\ufffd\f\tc")]),
         (
             {
                 "cells": [
@@ -111,7 +115,7 @@ def test_nothing_is_left_but_sources_and_grade_ids():
         (b'{"cells": 3}', "it has no cells"),
         (b"[" * 200_000, "nested too deeply"),
         (b'{"cells": [' + b"9" * 10_000 + b"]}", "can't be read as JSON"),
-        (b" " * (MOST_BYTES + 1), "MB, allowed are 10"),
+        (b"9" * (MOST_CONTENT + 1), "10 MB without its outputs, allowed are 10"),
         (json.dumps({"cells": [CELL] * 2001}).encode(), "2001 cells, allowed are 2000"),
         (json.dumps({"cells": [CELL | {"source": "x" * 1_000_001}]}).encode(), "1,000,001 characters"),
     ],
@@ -121,6 +125,40 @@ def test_what_is_no_notebook_is_refused_in_words(data, message):
         read(data)
     assert message in str(caught.value)
     assert "Traceback" not in str(caught.value)
+
+
+def plotted(size, source="x = 1", **metadata):
+    """A notebook with plots of so many bytes."""
+    image = {"data": {"image/png": "iVBOR/\\n" * (size // 8)}, "output_type": "display_data", "metadata": {}}
+    outputs = [{"output_type": "stream", "text": ['a "quoted" ] } line\\\n']}, image]
+    cell = CELL | {"source": source, "outputs": outputs}
+    return json.dumps(NOTEBOOK | {"cells": [cell], "metadata": metadata}, indent=1).encode()
+
+
+def test_plots_count_nothing(monkeypatch):
+    """A notebook is as large as what is left without its outputs, pasted pictures and widgets."""
+    monkeypatch.setattr(intake, "MOST_CONTENT", 5_000)
+    tricky = 'a = {"outputs": [1, {"cells": "]"}]}  # "outputs": ['
+    notebook, notices = read(plotted(20_000, tricky, widgets={"state": ["x" * 6_000]}))
+    assert (sources(notebook), notices) == ([("code", tricky)], [])
+    with pytest.raises(Refused, match="MB without its outputs"):
+        read(plotted(20_000, "x" * 6_000))
+
+
+@pytest.mark.parametrize("after", ["", '"', '"\\', "[" * 50_000, '\\"' * 50_000, '"]' * 50_000])
+def test_outputs_that_never_end_are_refused_in_a_moment(after, monkeypatch):
+    monkeypatch.setattr(intake, "MOST_CONTENT", 10)
+    monkeypatch.setattr(intake, "MOST_BYTES", 1_000_000)
+    with pytest.raises(Refused):
+        read(b'{"cells": [{"outputs": [' + after.encode())
+
+
+def test_a_line_that_is_wrong_has_its_number_though_outputs_stand_before_it(monkeypatch):
+    monkeypatch.setattr(intake, "MOST_CONTENT", 2_000)
+    data = plotted(4_000).replace(b'"nbformat"', b"nbformat", 1)
+    line = data[: data.index(b" nbformat")].count(b"\n") + 1
+    with pytest.raises(Refused, match=rf"\(line {line}\)"):
+        read(data)
 
 
 values = st.recursive(
@@ -147,6 +185,14 @@ def test_any_bytes_are_read_or_refused(data):
         json.dumps(notebook, ensure_ascii=False).encode()
 
 
+def test_the_limits_stand_in_the_notebook():
+    text = " ".join(
+        Path(intake.__file__).with_name("source").joinpath("normalization.py").read_text().split()
+    )
+    assert f"{intake.MOST_BYTES / 1e6:.0f} MB at most" in text
+    assert f"{intake.MOST_SOURCE:,} characters in {intake.MOST_CELLS:,} cells" in text
+
+
 def test_the_original_is_kept_and_a_second_intake_changes_nothing(course, student):
     folder = hand_in(course, student, b"\xef\xbb\xbf" + TEXT.encode(), "my homework (1).ipynb")
     taken = take_in(course, student)
@@ -169,6 +215,70 @@ def test_a_refused_file_becomes_an_empty_notebook_with_the_reason(course, studen
     assert "can't be read as JSON" in take_in(course, student).refused
     assert nbformat.read(folder / "normalization.ipynb", as_version=4).cells == []
     assert f"refused {student} The file" in (course.folder / "audit.log").read_text()
+
+
+def test_what_is_too_large_to_be_kept_leaves_its_name_size_and_hash(course, student, tmp_path, monkeypatch):
+    """The notebook comes first, the small before the large."""
+    monkeypatch.setattr(intake, "MOST_BYTES", 5_000)
+    for name, size in {
+        "data.bin": 3_000,
+        "normalization.ipynb": 2_500,
+        "a.ipynb": 2_000,
+        "b.ipynb": 9_000,
+    }.items():
+        (tmp_path / name).write_bytes(bytes(size))
+        os.utime(tmp_path / name, (1e9, 1e9))
+    folder = course.path("submitted", student)
+    keep({path.relative_to(tmp_path): path for path in tmp_path.iterdir()}, folder)
+    assert {path.name for path in folder.iterdir()} == {
+        "normalization.ipynb", "a.ipynb", "b.ipynb.not-kept", "data.bin.not-kept",
+    }  # fmt: skip
+    assert json.loads((folder / "b.ipynb.not-kept").read_text()) == {
+        "name": "b.ipynb",
+        "bytes": 9_000,
+        "sha256": hashlib.sha256(bytes(9_000)).hexdigest(),
+    }
+    assert {path.stat().st_mtime for path in folder.iterdir()} == {1e9}, "when it was handed in"
+
+
+@pytest.mark.parametrize("large", ["normalization.ipynb", "homework.ipynb"])
+def test_a_notebook_that_is_too_large_is_refused_with_its_size(course, student, large, tmp_path, monkeypatch):
+    monkeypatch.setattr(intake, "MOST_BYTES", 50_000)
+    (tmp_path / large).write_bytes(plotted(60_000))
+    (tmp_path / "notes.txt").touch()
+    keep({Path(name): tmp_path / name for name in (large, "notes.txt")}, course.path("submitted", student))
+    refused = take_in(course, student).refused
+    assert "MB, allowed are" in refused
+    assert "Clear the outputs" in refused
+
+
+@posix
+def test_a_hard_link_is_a_file_like_any_other(course, student, tmp_path):
+    """As in a copy that was made to save space."""
+    (tmp_path / "theirs.ipynb").write_text(TEXT)
+    folder = course.path("submitted", student)
+    folder.mkdir(parents=True)
+    os.link(tmp_path / "theirs.ipynb", folder / "normalization.ipynb")
+    assert take_in(course, student).refused is None
+
+
+@posix
+def test_a_hard_link_to_somebody_elses_file_is_not_kept_where_the_owner_counts(course, student, tmp_path):
+    (tmp_path / "theirs.ipynb").write_text(TEXT)
+    os.link(tmp_path / "theirs.ipynb", tmp_path / "normalization.ipynb")
+    there = {Path("normalization.ipynb"): tmp_path / "normalization.ipynb"}
+    keep(there, tmp_path / "mine", owner=os.getuid())
+    assert (tmp_path / "mine" / "normalization.ipynb").read_text() == TEXT
+    folder = course.path("submitted", student)
+    keep(there, folder, owner=os.getuid() + 1)
+    assert [path.name for path in folder.iterdir()] == ["normalization.ipynb.not-kept"]
+    assert "can't be read" in take_in(course, student).refused
+
+
+@pytest.mark.parametrize("words", ["", "[" * 100_000, '{"bytes": 1e999}', '{"bytes": "<b>full points</b>"}'])
+def test_a_note_that_was_handed_in_says_nothing_of_its_own(course, student, words):
+    hand_in(course, student, words.encode(), "normalization.ipynb.not-kept")
+    assert take_in(course, student).refused.startswith("The file is a link, or can't be read.")
 
 
 def test_a_new_file_in_the_place_of_the_clean_one_is_taken_in_again(course, student):
@@ -221,9 +331,15 @@ def test_a_notebook_in_a_folder_or_with_another_ending_is_found(course, student)
     assert take_in(course, student).refused is None
 
 
-@pytest.mark.parametrize(
-    "content", ["link", "folder link", "hard link", "pipe", "folder", "nothing", "others"]
-)
+def test_where_the_notebook_was_is_said_where_its_name_is_right(course, student):
+    folder = hand_in(course, student, TEXT.encode())
+    (folder / "inner").mkdir()
+    (folder / "normalization.ipynb").rename(folder / "inner" / "normalization.ipynb")
+    taken = take_in(course, student)
+    assert taken.notices == ("The file was named 'inner/normalization.ipynb', not 'normalization.ipynb'.",)
+
+
+@pytest.mark.parametrize("content", ["link", "folder link", "pipe", "folder", "nothing", "others"])
 @posix
 def test_nothing_outside_is_read(course, student, tmp_path, content):
     secret = tmp_path / "other.ipynb"
@@ -240,8 +356,6 @@ def test_nothing_outside_is_read(course, student, tmp_path, content):
     match content:
         case "link":
             notebook.symlink_to(secret)
-        case "hard link":
-            os.link(secret, notebook)
         case "pipe":
             os.mkfifo(notebook)
         case "folder":

@@ -1,8 +1,12 @@
 """A student's functions through the pipe: called like any others, loaded as a notebook would leave them."""
 
+import os
+import subprocess
+import sys
 import time
 
 import numpy as np
+import psutil
 import pytest
 
 from autograde.remote import Raised, Session
@@ -17,9 +21,9 @@ def loaded(tmp_path):
     (tmp_path / "given.py").write_text("def affine_forward(x, w, b):\n    return x @ w + b, (x, w)\n")
     sessions = []
 
-    def load(*cells, whole=(), **settings):
+    def load(*cells, whole=(), until=None, **settings):
         sessions.append(Session(tmp_path / "given.py", list(cells), **settings))
-        return sessions[-1].part(whole)
+        return sessions[-1].part(whole, until)
 
     yield load
     for session in sessions:
@@ -101,6 +105,65 @@ def test_what_the_cells_leave(loaded, cells, value):
     assert values(part, "layernorm_forward", np.ones(10), np.ones(10), 1)[0] == value
 
 
+@pytest.mark.parametrize(
+    "left",
+    [
+        "fig, ax = plt.subplots(); ax.plot(x, label='x'); plt.legend(); plt.savefig('x.png'); plt.show()",
+        "_, axes = plt.subplots(2, 3); axes[0, 1].imshow(x); [ax.axis('off') for ax in axes.flat]",
+        "import seaborn as sns; sns.heatmap(x); plt.rcParams['font.size'] = 7",
+        "from mpl_toolkits.axes_grid1 import ImageGrid; ImageGrid(plt.figure(), 111, (2, 2))",
+        "from IPython.display import display as show; show(x); get_ipython().run_line_magic('who', '')",
+        "from tqdm.auto import tqdm, trange; x = np.stack([x[i] for i in tqdm(trange(len(x)))])",
+        "print('here', file=open('log.txt', 'a')); open('x.bin', 'wb').write(x.tobytes())",
+        "import pathlib; pathlib.Path('debug').mkdir(); pathlib.Path('debug/x.txt').write_text('here')",
+        "os.makedirs('debug/1', exist_ok=True); np.save('debug/1/x.npy', x); np.savez('x.npz', x=x)",
+        "np.savetxt('x.txt', x); np.savetxt(pathlib.Path('x.csv'), x, delimiter=',')",
+        "import json, pickle; json.dump({'x': 1}, open('x.json', 'w')); pickle.dump(x, open('x', 'wb'))",
+        "import logging; logging.basicConfig(filename='log'); logging.warning('here')",
+        "seen = []; t = threading.Thread(target=seen.append, args=(x,)); t.start(); t.join(); x = seen[0]",
+        "with futures.ThreadPoolExecutor(4) as pool: x = np.stack(list(pool.map(np.array, x)))",
+        "pool = futures.ProcessPoolExecutor(); done = futures.as_completed([pool.submit(np.array, x)]);"
+        " x = next(done).result(); pool.shutdown()",
+        "with ThreadPool(2) as pool: x = np.stack(pool.map(np.array, x))",
+        "import multiprocessing as mp; p = mp.Pool(); x = np.stack(p.starmap(np.add, [(a, 0) for a in x]))",
+    ],
+)
+def test_what_was_left_in_a_function_does_nothing(loaded, left):
+    part = loaded(
+        "import os, pathlib, threading\nimport numpy as np\nimport matplotlib.pyplot as plt\n"
+        "from concurrent import futures\nfrom multiprocessing.pool import ThreadPool",
+        f"def layernorm_forward(x):\n    {left}\n    return x, None",
+    )
+    assert part.problems == []
+    assert values(part, "layernorm_forward", np.arange(6.0).reshape(3, 2))[0].tolist() == [
+        [0, 1],
+        [2, 3],
+        [4, 5],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("left", "error"),
+    [
+        ("plt.mean(x) + x", "TypeError"),
+        ("np.add(x, plt.x)", "TypeError"),
+        ("sum(plt.x)[0]", "TypeError"),
+        ("open('given.py.txt').read()", "FileNotFoundError"),
+        ("os.open('x', os.O_CREAT | os.O_WRONLY)", "OSError"),
+        ("__import__('_thread').start_new_thread(print, ())", "RuntimeError"),
+        ("futures.ThreadPoolExecutor().submit(len, 3).result()", "TypeError"),
+        ("__import__('scipy')", "ModuleNotFoundError"),
+    ],
+)
+def test_a_stand_in_gives_nothing_that_counts(loaded, left, error):
+    part = loaded(
+        "import os\nimport numpy as np\nimport matplotlib.pyplot as plt\nfrom concurrent import futures",
+        f"def layernorm_forward(x):\n    return {left}, None",
+    )
+    with pytest.raises(Raised, match=error):
+        values(part, "layernorm_forward", np.ones((3, 2)))
+
+
 def test_only_definitions_of_other_cells_are_run(loaded):
     """A training loop in an added cell isn't; the same loop in the answer's own cell is."""
     endless = "def train():\n    while True: pass\nrun = train()\nwhile True: pass\n"
@@ -114,6 +177,41 @@ def test_what_a_later_cell_sets_stays(loaded):
     """Assignments that call own code come last, so they only fill in what nothing else defines."""
     part = loaded("def make():\n    return 1", "n = make()", "n = 2", FORWARD.format("n"), whole=[3])
     assert values(part)[0] == 2
+
+
+COUNTED = (
+    "def layernorm_forward(*a):\n    layernorm_forward.calls += 1\n    return layernorm_forward.calls, None"
+)
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        "layernorm_forward.calls = 6",
+        "setattr(layernorm_forward, 'calls', 6)",
+        "def make(n):\n    return n\nlayernorm_forward.calls = make(6)",
+        "layernorm_forward.calls = N\nN = 6\nlayernorm_forward.calls = N",
+    ],
+)
+def test_what_a_later_cell_attaches_to_a_function_stays(loaded, later):
+    assert values(loaded(COUNTED, later, whole=[0]))[0] == 7
+
+
+def test_what_a_later_cell_attaches_to_a_class_stays(loaded):
+    part = loaded(
+        "class FullyConnectedNet:\n    def __init__(self, sizes=SIZES):\n        self.params = {}",
+        "def loss(self, X):\n    return len(self.params) + 3",
+        "FullyConnectedNet.loss = loss",
+        "SIZES = (2, 3)",  # the cells were run in another order
+        whole=[0],
+    )
+    assert part.functions["FullyConnectedNet"]().loss(np.ones(1)) == 3
+
+
+@pytest.mark.parametrize(("until", "value"), [(None, 1), (1, 2)])
+def test_cells_up_to_the_check_count_and_what_stands_behind_it_replaces_nothing(loaded, until, value):
+    part = loaded(*(FORWARD.format(n) for n in (1, 2, 3)), whole=[0], until=until)
+    assert values(part)[0] == value
 
 
 def test_problems_name_the_cell_and_the_line(loaded):
@@ -166,6 +264,28 @@ def test_a_flood_is_cut_off(loaded):
     part = loaded("import numpy as np\ndef layernorm_forward():\n    return np.zeros(10**7 + 1), None")
     with pytest.raises(Stopped, match="bytes where"):
         part.functions["layernorm_forward"]()
+
+
+ASLEEP = """
+import sys
+sys.path.insert(0, {root!r})
+from autograde.remote import Session
+part = Session("given.py", ["import time\\ndef layernorm_forward(): time.sleep(600)"], jailed={jailed}).part()
+print("ready", flush=True)
+part.functions["layernorm_forward"]()
+"""
+
+
+@pytest.mark.parametrize("jailed", [True, False])
+def test_a_worker_ends_with_a_judge_that_is_killed(tmp_path, jailed):
+    (tmp_path / "given.py").write_text("")
+    command = [sys.executable, "-c", ASLEEP.format(root=os.getcwd(), jailed=jailed)]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as judge:
+        assert judge.stdout.readline() == "ready\n"
+        workers = psutil.Process(judge.pid).children(recursive=True)
+        judge.kill()
+        assert psutil.wait_procs(workers, timeout=60)[1] == []
+    assert len(workers) >= 2
 
 
 def test_what_the_judge_does_in_between_is_not_the_students_time(loaded):

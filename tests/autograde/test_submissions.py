@@ -90,6 +90,7 @@ def test_score_and_message(course, released, answered, submission):
         assert found["points"] == pytest.approx(found["share"] * found["max"], abs=0.006)
     assert wrong == {}
     assert submission.says in said(record, nb)
+    assert "\0" not in said(record, nb).replace("\\u0000", "\0"), "no page may hold it"
     for each in nb.cells:  # what nbgrader reads as the score
         if each.metadata.get("nbgrader", {}).get("grade_id", "").startswith("test_"):
             result = each.outputs[-1]

@@ -1,6 +1,8 @@
 """The check in a notebook: in words, within a second, and an exception that shows nothing else."""
 
+import sys
 import time
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -39,6 +41,91 @@ def test_other_functions_are_found_where_the_value_was_written(capsys):
     assert capsys.readouterr().out.count("all right") == 2
     wrong = course.batchnorm_forward
     assert "batchnorm_forward isn't there" in failed("batchnorm_backward", lambda dout, cache: wrong)
+
+
+@pytest.fixture
+def cell(monkeypatch):
+    """Runs source as a notebook's cell; gives back its names."""
+
+    def run(source):
+        module = ModuleType("__main__")
+        monkeypatch.setitem(sys.modules, "__main__", module)
+        exec(source, vars(module))
+        return vars(module)
+
+    return run
+
+
+FORWARD = """
+{imports}
+import numpy as np
+def layernorm_forward(x, gamma, beta, ln_param):
+    {line}
+    centred = x - x.mean(axis=1, keepdims=True)
+    x_hat = centred / np.sqrt((centred**2).mean(axis=1, keepdims=True) + ln_param.get("eps", 1e-5))
+    return gamma * x_hat + beta, x_hat
+"""
+GRADING_HAS = ("numpy", "given")
+
+
+@pytest.mark.parametrize(
+    ("imports", "line", "package"),
+    [
+        ("import scipy.special as special", "x = x + special.expit(x) * 0", "scipy"),
+        ("from scipy.special import expit", "x = x + expit(x) * 0", "scipy"),
+        ("from scipy.special import logsumexp", "logsumexp(x)", "scipy"),
+        ("", "import scipy.special", "scipy"),
+        ("", "from sklearn.preprocessing import scale", "sklearn"),
+        ("from lab import layernorm_forward as right", "right(x, gamma, beta, ln_param)", "lab"),
+        ("import pandas as pd\ntable = pd.DataFrame()", "table.mean()", "pandas"),
+    ],
+)
+def test_what_grading_has_not_fails_in_the_notebook_too(cell, imports, line, package):
+    names = cell(FORWARD.format(imports=imports, line=line))
+    before = dict(names)
+    check("layernorm_forward", names["layernorm_forward"])
+    said = " ".join(failed("layernorm_forward", names["layernorm_forward"], there=GRADING_HAS).split())
+    assert f"{package}, which isn't there when this is graded" in said or f"{package} isn't there" in said
+    assert names == before, "and all is as it was"
+
+
+@pytest.mark.parametrize(
+    ("imports", "line"),
+    [
+        ("import matplotlib.pyplot as plt", "plt.hist(x); fig, ax = plt.subplots(); ax.plot(x); plt.show()"),
+        ("import matplotlib.pyplot as plt\nfig, ax = plt.subplots()", "ax[0, 1].set(title=f'{ax}')"),
+        ("", "from matplotlib import pyplot as plt; _, axes = plt.subplots(2, 2); axes[1, 1].plot(x)"),
+        ("from tqdm.auto import tqdm as bar", "x = np.stack([row for row in bar(x)])"),
+        ("import tqdm", "x = np.stack(list(tqdm.tqdm(x)))"),
+        ("", "from tqdm import trange; x = np.stack([x[i] for i in trange(len(x))])"),
+        ("from IPython.display import display, clear_output", "display(x); clear_output()"),
+        ("import scipy", "'mentioned, never used: scipy'"),
+    ],
+)
+def test_what_only_shows_something_is_silent_and_costs_nothing(cell, imports, line, capsys):
+    function = cell(FORWARD.format(imports=imports, line=line))["layernorm_forward"]
+    check("layernorm_forward", function, there=GRADING_HAS)
+    assert capsys.readouterr().out == "layernorm_forward: all right\n"
+
+
+@pytest.mark.parametrize("line", ["x = x - plt.mean(x)", "x = np.add(x, plt.x)", "x = x * len(plt.axes())"])
+def test_a_stand_in_has_no_value(cell, line):
+    names = cell(FORWARD.format(imports="import matplotlib.pyplot as plt", line=line))
+    assert "TypeError" in failed("layernorm_forward", names["layernorm_forward"], there=GRADING_HAS)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from sklearn.base import BaseEstimator\nclass FullyConnectedNet(BaseEstimator): pass",
+        "from lab import FullyConnectedNet",
+    ],
+)
+def test_what_is_made_with_a_package_that_grading_has_not_is_said(cell, source):
+    names = cell(source)
+    assert "isn't there when this is graded" in failed(
+        "network", names["FullyConnectedNet"], there=GRADING_HAS
+    )
 
 
 def test_a_failure_says_where_what_and_which_way():

@@ -365,6 +365,16 @@ def test_a_killed_sweep_goes_on_and_repeats_nothing(populations, tmp_path):
     assert files.items() <= saved(tmp_path / "runs").items()
 
 
+def test_workers_end_with_a_sweep_that_is_killed(tmp_path):
+    """What is killed can't end them: they see to it themselves."""
+    with other_process(tmp_path) as process:
+        children = psutil.Process(process.pid).children()
+        process.kill()
+        _, alive = psutil.wait_procs(children, timeout=60)
+    assert len(children) >= 2
+    assert alive == []
+
+
 def test_a_worker_process_that_dies_is_said_in_a_sentence(tmp_path):
     """One of the two waits, the other trains as good as for ever: neither dies while it sends a run.
 
