@@ -243,12 +243,13 @@ def in_words(error):
 
 def _place(error):
     """The last line outside of the lab and of packages that an exception came through, in brackets."""
-    line = ""
+    place = ""
     for frame, number in traceback.walk_tb(error.__traceback__):
         file = frame.f_code.co_filename
         if not file.startswith(LAB) and "site-packages" not in file:
-            line = linecache.getline(file, number).strip() or line
-    return f" (in `{line[:120]}`)" if line else ""
+            line = linecache.getline(file, number).strip()
+            place = f" (in `{line[:120]}`)" if line else f" (in line {number} of {frame.f_code.co_name})"
+    return place
 
 
 # --- forward ------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from lab.check.checks import (
     in_words,
     is_unwritten,
 )
-from lab.check.diagnosis import ERRORS, diagnose, of_error, of_forward
+from lab.check.diagnosis import diagnose, of_error, of_forward
 from lab.check.exam import Exam
 from lab.check.network import NETWORK, NETWORK_CHECKS, network_mistakes
 from lab.nn.validation import require_choice
@@ -221,7 +221,7 @@ def examine(part, functions, exam=None):
         return verdict
     if layer == "network":
         found = network_mistakes(answers, functions, exam)
-        return Verdict(part, results, *(found if found[0] else of_error(answers, ERRORS)))
+        return Verdict(part, results, *(found if found[0] else of_error(answers)))
     with np.errstate(all="ignore"):
         results = _best(verdict, implementation, exam) if is_astray else results
         return Verdict(part, results, *diagnose(answers, implementation, exam))
