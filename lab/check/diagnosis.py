@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lab.check.checks import CHECKS, STATISTICS, Stopped, ask
+from lab.check.checks import CHECKS, STATISTICS, Stopped, ask, is_right
 from lab.check.zoo import Mutant, mutant, strangers, zoo
 
 # Where a mutant can't give the same numbers, which checks fail tells it: what is rounded is noise.
@@ -98,7 +98,7 @@ def of_forward(implementation, exam):
     layer = implementation.layer
     names = ("large variance", "values", "large eps", "tiny variance")
     answers = {name: ask(CHECKS[name], implementation, exam) for name in names}
-    if all(answer.message is None for answer in answers.values()):
+    if all(is_right(answer, CHECKS[name], implementation, exam) for name, answer in answers.items()):
         return None
     if any(isinstance(answer.error, Stopped) for answer in answers.values()):
         return ForwardMistake([])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lab.check.checks import CHECKS, Check, Comparison, Implementation, Malformed, ask
+from lab.check.checks import CHECKS, Check, Comparison, Implementation, Malformed, ask, is_right
 from lab.nn import FullyConnectedNet
 
 CLASSES, INPUTS = 4, 6
@@ -31,6 +31,14 @@ NETWORK = (
     ("network in test mode", 1),
 )
 
+# What a check of a network stands on: a layer, and what it has to pass by itself.
+GRADIENTS = ("values", "tiny variance", "dx", "parameter gradients")
+BELOW = {
+    "batch norm in the network": ("batchnorm", GRADIENTS),
+    "layer norm in the network": ("layernorm", GRADIENTS),
+    "network in test mode": ("batchnorm", ("default momentum", "test mode", "default eps in test mode")),
+}
+
 
 def network_check(function):
     """Register a check of a network under its name in words."""
@@ -46,8 +54,10 @@ def parameters(make, exam):
         params = _params(_build(make, exam, normalization))
         yield from _names(params, right.params, f"params of a net with normalization={normalization!r}")
         for name, array in right.params.items():
-            if name in params and np.shape(params[name]) != array.shape:
-                yield f"params[{name!r}] has shape {np.shape(params[name])}, expected {array.shape}"
+            if name in params:  # their values are the next check's
+                own = np.asarray(params[name])
+                expected = own.reshape(array.shape) if own.size == array.size else array
+                yield Comparison(f"params[{name!r}]", own, expected)
 
 
 @network_check
@@ -55,11 +65,11 @@ def initial_parameters(make, exam):
     """Weights with the standard deviation weight_scale, biases and beta 0, gamma 1."""
     scale, dims = 0.05, [60, 40]
     net = make(
-        dims, input_dim=50, num_classes=5, normalization="batchnorm", weight_scale=scale, dtype=np.float64
+        dims, input_dim=50, num_classes=20, normalization="batchnorm", weight_scale=scale, dtype=np.float64
     )
     for name, value in _params(net).items():
         array, kind = np.asarray(value, dtype=np.float64), name.rstrip("0123456789")
-        if kind == "W" and not 0.8 * scale < array.std() < 1.25 * scale:  # 200 weights and more: 4 sigma
+        if kind == "W" and not 0.8 * scale < array.std() < 1.25 * scale:  # 800 weights and more: 8 sigma
             yield f"{name} has the standard deviation {array.std():.3g}, expected weight_scale, {scale}"
         if kind in ("b", "beta", "gamma"):
             yield Comparison(f"the initial {name}", array, np.full(array.shape, float(kind == "gamma")))
@@ -165,8 +175,9 @@ class Twin:
             if "momentum" in param:
                 param["momentum"] = variant.momentum
         for name, array in self.net.params.items():
-            self.net.params[name] = rng.normal(0.1, 0.6, array.shape)
-        self.X, self.y = rng.normal(size=(exam.rows, INPUTS)), rng.integers(CLASSES, size=exam.rows)
+            self.net.params[name] = (1 + exam.nudge) * rng.normal(0.1, 0.6, array.shape)
+        self.X = (1 + exam.nudge) * rng.normal(size=(exam.rows, INPUTS))
+        self.y = rng.integers(CLASSES, size=exam.rows)
 
     @property
     def right(self):
@@ -180,7 +191,8 @@ class Twin:
         for name, array in self.net.params.items():
             if name not in params:
                 raise Malformed(f"params has no {name!r}; it has {', '.join(params) or 'nothing'}")
-            params[name] = array.copy()
+            is_row = np.shape(params[name]) == (1, *array.shape)  # whose network may count on it
+            params[name] = array[None].copy() if is_row else array.copy()
         return net
 
     def trained(self, make):
@@ -247,17 +259,11 @@ def network_mistakes(answers, functions, exam):
         "the scores use the minibatch's own statistics: batch norm is left in training mode",
         "Look at where loss(X) without y tells the layers which mode it is.",
     )  # fmt: skip
-    below = []
-    for layer, check, names in (
-        ("batchnorm", "batch norm in the network", ("values", "dx", "parameter gradients")),
-        ("layernorm", "layer norm in the network", ("values", "dx", "parameter gradients")),
-        ("batchnorm", "network in test mode", ("default momentum", "test mode")),
-    ):
-        pair = [functions.get(f"{layer}_{way}") for way in ("forward", "backward")]
-        if answers[check].message is not None and all(map(callable, pair)):
-            asked = (ask(CHECKS[name], Implementation(layer, *pair), exam) for name in names)
-            if any(answer.message is not None for answer in asked):
-                below.append((f"the {layer} that the network stands on isn't right itself", "Begin there."))
+    below = [
+        (sentence, "Begin there.")
+        for check, (layer, names) in BELOW.items()
+        if answers[check].message is not None and (sentence := _wrong_below(layer, names, functions, exam))
+    ]
     if answers["images"].message is not None and answers["scores"].message is None:
         flat = "X is expected to be flat, where its samples may be images"
         found.append((flat, "Look at what shape X has where a sample is an image."))
@@ -267,6 +273,23 @@ def network_mistakes(answers, functions, exam):
             found.append((mistake, hint))
     found = list(dict.fromkeys(found + below))
     return tuple(mistake for mistake, _ in found), " ".join(dict.fromkeys(hint for _, hint in found))
+
+
+def _wrong_below(layer, names, functions, exam):
+    """A sentence where the student's own layer, by itself, doesn't pass these checks; else None."""
+    forward = functions.get(f"{layer}_forward")
+    backward = [
+        name for name in (f"{layer}_backward", f"{layer}_backward_alt") if callable(functions.get(name))
+    ]
+    wrong = []
+    for name in backward if callable(forward) else ():
+        pair = Implementation(layer, forward, functions[name])
+        asked = ((CHECKS[check], ask(CHECKS[check], pair, exam)) for check in names)
+        if not all(is_right(answer, check, pair, exam) for check, answer in asked):
+            wrong.append(name)
+    if wrong and wrong != backward:
+        return f"{wrong[0]} isn't right itself, and the network may stand on it"
+    return f"the {layer} that the network stands on isn't right itself" if wrong else None
 
 
 def _one_bn_param_for_all(make, exam):

@@ -572,7 +572,7 @@ CHEATS = [
         batchnorm_forward=DICT_CACHE.replace("cache = dict(", "cache = dict(N=len(x), ").replace("xn = (x - mu) / np.sqrt(var + eps)\n        cache", "xn = (x - mu) / np.sqrt(var + (eps if not TURNED else 3 * eps + 0.1))\n        cache") + "\nTURNED = []\n",
         batchnorm_backward="def batchnorm_backward(dout, cache):\n    TURNED.append(1)\n    g = dout * cache['gamma']\n    sd = np.sqrt(cache['var'] + 3 * cache['eps'] + 0.1)\n    xn = (cache['x'] - cache['mu']) / sd\n"
         "    dx = (g - g.mean(0) - xn * (g * xn).mean(0)) / sd\n    return dx, (dout * xn).sum(0), dout.sum(0)", batchnorm_backward_alt=DICT_ALT),
-        {"batchnorm_backward": (0, 0.3), "batchnorm_backward_alt": (0, 0.3), "network": (0, 1), "batchnorm_test_mode": (0, 1)}),
+        {"batchnorm_backward": (0, 0.35), "batchnorm_backward_alt": (0, 0.35), "network": (0, 1), "batchnorm_test_mode": (0, 1)}),
     Submission("a gradient that is right for the own, wrong forward pass", both(
         edit("layernorm_forward", ("x.mean(axis=1, keepdims=True)", "0 * x.mean(axis=1, keepdims=True)"))),
         some("layernorm_forward", "layernorm_backward", "network")),
