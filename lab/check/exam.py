@@ -13,8 +13,8 @@ class Exam:
     """One set of inputs. The exam that a student sees and those of the judge differ in it.
 
     seed: of all numbers. rows, features: the size of most minibatches; the two should differ, for much
-    that is wrong is right for square inputs. nudge: by what share all inputs are larger. Raises ValueError
-    for sizes that show nothing.
+    that is wrong is right for square inputs. nudge: by what share the inputs are off, about.
+    Raises ValueError for sizes that show nothing.
     """
 
     seed: int = 0

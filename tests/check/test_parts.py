@@ -121,8 +121,9 @@ def test_float32_is_told_from_what_is_nearly_right(functions):
     """Constants, a cache or all numbers in float32 pass; errors of the same size that aren't noise don't."""
     for part in ("batchnorm_test_mode", "batchnorm_backward", "network"):
         made = functions(Variant())
-        verdict = examine(part, made | {"FullyConnectedNet": network(made)}, Exam.draw(3))
-        assert verdict.passed, verdict
+        for seed in (3, 1076997):  # in the latter, units of the network were dead in all rows
+            verdict = examine(part, made | {"FullyConnectedNet": network(made)}, Exam.draw(seed))
+            assert verdict.passed, verdict
     right = course(Variant())
 
     def backward(dout, cache):
