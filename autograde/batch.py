@@ -446,7 +446,8 @@ def export(course: Course, to: Path) -> int:
                 row |= {
                     grade.name: grade.score for notebook in submission.notebooks for grade in notebook.grades
                 }
-            rows.append(row)
+            # 85.76, not 85.75999999999999
+            rows.append({name: round(x, 6) if isinstance(x, float) else x for name, x in row.items()})
     part = to.with_name(f".{to.name}.part")
     try:
         with part.open("w", newline="", encoding="utf-8") as file:

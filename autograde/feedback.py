@@ -43,6 +43,7 @@ HOLDER = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands where a formula goes
 HELD = f"{HOLDER}\\d+{HOLDER}"
 LONGEST_FORMULA = 2000
 DARK = "github-dark"  # the colours of code on a dark ground
+CAPITAL = re.compile(r"^(?!\w+_|d?(?:x|gamma|beta)\b|d(?:out|w|b)\b)[a-z]")  # of a sentence; names have none
 ALIGNED = re.compile(r"\{(aligned|split|gathered)\}")  # all of them align* to the converter
 UNSAFE = re.compile(r"\\(href|url|style|class|id|includegraphics|require)\b")
 
@@ -145,6 +146,16 @@ def _what_failed(part: str, result: dict) -> str:
     return ": ".join([*named, result["message"]]) if result["message"] else result["name"]
 
 
+def with_capital(text: str) -> str:
+    """The text with a capital in front, unless a name such as dx stands there."""
+    return CAPITAL.sub(lambda first: first[0].upper(), text)
+
+
+def as_sentence(text: str) -> str:
+    """The text with a capital in front and a full stop behind."""
+    return with_capital(text if text.endswith((".", "!", "?")) else f"{text}.")
+
+
 def next_steps(record: dict) -> list[tuple[str, str, str]]:
     """(grade_id, what was found, hint) of each part that lost points, in the notebook's order."""
     if record.get("failure"):
@@ -154,7 +165,6 @@ def next_steps(record: dict) -> list[tuple[str, str, str]]:
         if part["points"] < part["max"]:
             failed = [_what_failed(name, result) for result in part["results"] if not result["passed"]]
             problems = part.get("problems", [])[:1]  # what kept the cell from loading comes first
-            found = " ".join(problems or part["mistakes"]) or (failed[0] if failed else "")
-            found = found if not found or found.endswith((".", "!", "?")) else f"{found}."
+            found = " ".join(map(as_sentence, problems or part["mistakes"] or failed[:1]))
             steps.append((f"test_{name}", found, "" if problems else part.get("hint") or ""))
     return steps

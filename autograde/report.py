@@ -4,7 +4,6 @@ Both are single HTML files that load nothing. The first has no names.
 """
 
 import json
-import re
 import statistics
 from collections import Counter
 from datetime import date
@@ -15,8 +14,9 @@ from nbgrader.api import Gradebook
 
 from autograde import assignment
 from autograde.course import ASSIGNMENT, Course, write_whole
+from autograde.feedback import with_capital
 from autograde.similarity import pairs
-from lab.check import MUTANTS
+from lab.check import MUTANTS, PARTS, Mutant
 
 MOST_MISTAKES = 8  # for one lecture
 MOST_PAIRS = 40
@@ -27,7 +27,6 @@ from lab.live import Explorer
 
 wrong = next(m for m in MUTANTS if (m.layer, m.name) == ("{mutant.layer}", "{mutant.name}"))
 Explorer(normalization="{mutant.layer}", layers={{wrong.layer: (wrong.forward, wrong.backward)}})"""
-CAPITAL = re.compile(r"^[a-z](?!\w*(?:_|x\b|gamma\b|beta\b))")  # of a sentence; a name such as dx has none
 TITLES = {
     "batchnorm_forward": "batch norm, forward in training",
     "batchnorm_test_mode": "batch norm, running statistics and test mode",
@@ -133,29 +132,28 @@ def _items(scores):
 
 def _mistakes(records):
     """The mistakes that were recognized, the most frequent first: sentence, count, share of the class, where,
-    and a cell that shows it live, for those of the zoo."""
+    and a cell that shows it live, for those of the zoo. A sentence may be a mutant's of either layer."""
+    zoo = {(mutant.layer, mutant.sentence): mutant for mutant in MUTANTS}
     counts: Counter = Counter()
-    places: dict[str, Counter] = {}
+    places: dict[Mutant | str, Counter] = {}
     for record in records:
         seen = {
-            (sentence, part)
+            (zoo.get((PARTS[part].layer, sentence), sentence), part)
             for part, found in record["parts"].items()
             for sentence in found["mistakes"]
             if part != "network"  # what is wrong there is most often a layer, which was counted already
         }
-        for sentence in {sentence for sentence, _ in seen}:
-            counts[sentence] += 1
-        for sentence, part in seen:
-            places.setdefault(sentence, Counter())[part] += 1
-    live = {mutant.sentence: mutant for mutant in MUTANTS if mutant.layer in ("batchnorm", "layernorm")}
+        counts.update({mistake for mistake, _ in seen})
+        for mistake, part in seen:
+            places.setdefault(mistake, Counter())[part] += 1
     rows = []
-    for sentence, count in counts.most_common(MOST_MISTAKES):
-        mutant = next((each for text, each in live.items() if text in sentence), None)
+    for mistake, count in counts.most_common(MOST_MISTAKES):
+        mutant = mistake if isinstance(mistake, Mutant) else None
         rows.append(
             {
-                "sentence": CAPITAL.sub(lambda first: first[0].upper(), sentence),
+                "sentence": with_capital(mutant.sentence if mutant else mistake),
                 "count": count, "share": count / len(records),
-                "where": [TITLES.get(part, part) for part, _ in places[sentence].most_common(2)],
+                "where": [TITLES.get(part, part) for part, _ in places[mistake].most_common(2)],
                 "show": mutant and SHOW.format(mutant=mutant),
             }
         )  # fmt: skip

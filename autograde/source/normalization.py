@@ -42,9 +42,11 @@ points, `locked` can be read but not changed.
 # ## What holds for every function
 #
 # - Arrays are `(N, D)`: N samples, one in a row, with D features. Sizes change from call to call, and **N and
-#   D differ**. `gamma` and `beta` are any numbers.
+#   D differ**: minibatches of two rows and of more than thirty are among them. `gamma` and `beta` are any
+#   numbers.
 # - Inputs are **read, never changed**: no `x -= …`, no `dout *= …`. They come write-protected.
-# - What goes in as float32 comes out as float32, and float64 as float64; a gradient may be float64.
+# - What goes in as float32 comes out as float32, and float64 as float64; a gradient may be float64. Numbers
+#   that were float32 on the way are let pass where nothing else is wrong.
 # - Data may be **far from zero**, such as float32 around 10,000 with a spread of 1, and the output still
 #   right to three digits. So the mean of the squares less the square of the mean is no variance for you: it
 #   takes a small difference of two large numbers.
@@ -100,7 +102,8 @@ check = partial(lab.check.check, variant=lab.check.Variant(**VARIANT), there=("n
 # | `running_mean`, `running_var` | `(D,)`, the running statistics | zeros |
 #
 # - A training call updates `running_mean` and `running_var` in `bn_param`, once a call. They are looked at
-#   after several minibatches, with the usual momentum and with another.
+#   after several minibatches, with the usual momentum and with another, and with a large $\varepsilon$,
+#   which is no part of either.
 # - A test call normalizes with what is stored, be it from training or given from outside. `running_var` holds
 #   **variances**, one of them perhaps 0.0001; $\varepsilon$ is added inside the root here too. It **changes
 #   neither of the two**, and a single row gives what it gives in company.
@@ -225,8 +228,8 @@ check("batchnorm_backward_alt", batchnorm_backward_alt)
 #
 # The variance is biased. $\varepsilon$ is `ln_param["eps"]`, or __EPS__ where it isn't named. $\gamma$ and
 # $\beta$ still belong to features. There is no running anything and no difference between training and test,
-# so `ln_param` stays as it is, and a batch of one row is as good as any other. With a single feature (D = 1)
-# the output is `beta` and `dx` is zero.
+# so `ln_param` stays as it is, and a batch of one row, which is tried too, is as good as any other. With a
+# single feature (D = 1) the output is `beta` and `dx` is zero.
 #
 # The forward pass counts __POINTS_layernorm_forward__ points, the backward pass
 # __POINTS_layernorm_backward__. The graph is that of batch normalization with rows and columns exchanged;
@@ -284,7 +287,7 @@ check("layernorm_backward", layernorm_backward)
 # - `params` is a dict of arrays: weights `W1` `(input_dim, hidden_dims[0])`, biases `b1`, and so on to the
 #   last layer, whose `W` and `b` carry its number. With a normalization each hidden layer i also has
 #   `gamma1`, `beta1`, …, of shape `(hidden_dims[i - 1],)`; the last layer has none, and without a
-#   normalization there are none.
+#   normalization there are none. A shape `(1, D)` in the place of `(D,)` is remarked on and costs nothing.
 # - Weights come from a normal distribution with mean 0 and standard deviation `weight_scale`, drawn from
 #   `np.random` in the order of the layers, so that `np.random.seed` reproduces a run. Biases and betas start
 #   at 0, gammas at 1. All have the network's `dtype`.

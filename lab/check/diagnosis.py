@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lab.check.checks import CHECKS, STATISTICS, Stopped, ask
+from lab.check.checks import CHECKS, STATISTICS, Stopped, ask, is_right
 from lab.check.zoo import Mutant, mutant, strangers, zoo
 
 # Where a mutant can't give the same numbers, which checks fail tells it: what is rounded is noise.
@@ -18,30 +18,36 @@ BY_PATTERN = (
     *("inputs are only read", "dout is only read", "test mode only reads", "backward twice"),
     *("batch of another size", "dtype", "float32 far from zero", "float32", "other sizes"),
 )
+OTHERWISE_SIZED = ("one feature", "gradients with one feature", "test mode with one row")
 SHAPES = "right shapes only where N = D: something is combined along the wrong axis"
 AXIS_HINT = "Write down the shapes of x, of the mean and of gamma, and along which axis they meet."
 
-# What exceptions give away: (pattern, mistake, hint).
+# What exceptions give away, with the check that met them first and the student's own line, where they came
+# through one: (pattern of "check: message (in `line`)", mistake, hint). The text alone may be about anything.
 CALLED = "Compare the line that begins with def with the one that was handed out."
 UNDEFINED = "Look for a typing error, a cell that was not run, or an import that is missing."
 WRITTEN = "Look at what is written to: a function may only change arrays that it made itself."
 CACHE = "Compare what one puts into the cache with what the other takes out, in number and order."
+SETTINGS = r"\(in `[^`]*\b(bn|ln)_param\b"
 ERRORS = (
-    (r"values? to unpack|cannot unpack|index out of range",
+    (r"(values? to unpack|cannot unpack) .*\(in `[^`]*= *cache(\[[^]]*\])? *(#[^`]*)?`"
+     r"|index out of range \(in `(?=[^`]*\bcache\[)([^`[]|(?<=cache)\[)*`"
+     r"|KeyError: (?P<key>['\"]\w+['\"]) \(in `[^`]*\bcache\[(?P=key)\]",
      "forward and backward disagree about the cache", CACHE),
-    (r"KeyError: 'eps'", "eps is expected in the settings, where it need not be named",
+    (r"KeyError: 'eps' " + SETTINGS, "eps is expected in the settings, where it need not be named",
      "Look up the default of eps in this course's text."),
-    (r"KeyError: 'momentum'", "momentum is expected in bn_param, where it need not be named",
+    (r"KeyError: 'momentum' " + SETTINGS, "momentum is expected in bn_param, where it need not be named",
      "Look up the default of momentum in this course's text."),
-    (r"KeyError: 'running_", "the running statistics are expected in bn_param before the first batch",
+    (r"^(?!.*test mode.*: ).*KeyError: 'running_(mean|var)' " + SETTINGS,
+     "the running statistics are expected in bn_param before the first batch",
      "Before the first batch they are zero."),
-    (r"read-only", "an argument is changed in place", WRITTEN),
-    (r"positional argument|unexpected keyword",
+    # elsewhere nothing that is handed over is protected
+    (r"^(inputs are|dout is|test mode) only reads?: .*read-only", "an argument is changed in place", WRITTEN),
+    (r"(positional argument|unexpected keyword)(?!.* \(in )",
      "the function takes other arguments than its text says", CALLED),
-    (r"is not defined", "a name is used that nothing defines", UNDEFINED),
-    (r"returns nothing", "nothing is returned", "Look at the last line of the function."),
+    (r"NameError: .* is not defined", "a name is used that nothing defines", UNDEFINED),
+    (r"function returns nothing \(None\)", "nothing is returned", "Look at the last line of the function."),
 )  # fmt: skip
-LAYER_ERRORS = (*ERRORS, (r"broadcast|not aligned|mismatch in its core dimension", SHAPES, AXIS_HINT))
 
 
 def diagnose(answers, implementation, exam):
@@ -55,7 +61,7 @@ def diagnose(answers, implementation, exam):
     if not found:
         mistakes, hints = _on_a_square(answers, implementation, exam)
     if not mistakes:
-        mistakes, hint = of_error(answers, LAYER_ERRORS)
+        mistakes, hint = of_error(answers)
         hints = [hint]
     if forward:
         mistakes = [*forward.mistakes, *(each for each in mistakes if each not in forward.mistakes)]
@@ -65,11 +71,15 @@ def diagnose(answers, implementation, exam):
     return tuple(mistakes), " ".join(dict.fromkeys(filter(None, hints)))
 
 
-def of_error(answers, patterns):
-    """(mistakes, hint) from what was raised; nothing where the text gives nothing away."""
-    for answer in answers.values():
-        for pattern, mistake, hint in patterns if answer.error is not None else ():
-            if re.search(pattern, answer.message or ""):
+def of_error(answers):
+    """(mistakes, hint) from what was raised, by the check that met it first; nothing where that is mute."""
+    raised: dict[str, str] = {}
+    for name, answer in answers.items():
+        if answer.error is not None and answer.message is not None:
+            raised.setdefault(answer.message, name)
+    for message, name in raised.items():
+        for pattern, mistake, hint in ERRORS:
+            if re.search(pattern, f"{name}: {message}", re.DOTALL):
                 return (mistake,), hint
     return (), ""
 
@@ -88,7 +98,7 @@ def of_forward(implementation, exam):
     layer = implementation.layer
     names = ("large variance", "values", "large eps", "tiny variance")
     answers = {name: ask(CHECKS[name], implementation, exam) for name in names}
-    if all(answer.message is None for answer in answers.values()):
+    if all(is_right(answer, CHECKS[name], implementation, exam) for name, answer in answers.items()):
         return None
     if any(isinstance(answer.error, Stopped) for answer in answers.values()):
         return ForwardMistake([])
@@ -192,10 +202,9 @@ def _by_pattern(answers, candidates, exam):
 
 def _on_a_square(answers, implementation, exam):
     """What a crash or a wrong shape comes from, seen with as many rows as features."""
-    base = {name: answer for name, answer in answers.items() if name not in BY_PATTERN}
-    if not any(
-        re.search("broadcast|shape|aligned|core dim", answer.message or "") for answer in base.values()
-    ):
+    skipped = (*BY_PATTERN, *OTHERWISE_SIZED)
+    base = {name: answer for name, answer in answers.items() if name not in skipped}
+    if not _of_shapes(base):
         return [], []
     size = max(exam.features, 4)  # the least that an exam has rows
     square = replace(exam, rows=size, features=size)
@@ -205,13 +214,20 @@ def _on_a_square(answers, implementation, exam):
     found = _by_values(again, _candidates(implementation.layer, exam.variant), square)
     if found:
         return [each.sentence for each in found], [each.hint for each in found]
-    if all(answer.message is None for answer in again.values()):
-        return [SHAPES], [AXIS_HINT]
-    return [], []
+    return ([], []) if _of_shapes(again) else ([SHAPES], [AXIS_HINT])
+
+
+def _of_shapes(answers):
+    """Whether shapes are complained of, not only met in a line that failed."""
+    messages = (answer.message or "" for answer in answers.values())
+    said = " ".join(message.partition(" (in `")[0] for message in messages)
+    return re.search("broadcast|shape(?!')|aligned|core dim", said) is not None
 
 
 def _general(answers, layer):
     """A hint where no known mistake fits, by the first thing that is wrong."""
+    if _of_shapes(answers):
+        return AXIS_HINT
     wrong = set(_aspects(answers))
     over = "batch" if layer == "batchnorm" else "features"
     if "dx" in wrong:

@@ -13,13 +13,15 @@ class Exam:
     """One set of inputs. The exam that a student sees and those of the judge differ in it.
 
     seed: of all numbers. rows, features: the size of most minibatches; the two should differ, for much
-    that is wrong is right for square inputs. Raises ValueError for sizes that show nothing.
+    that is wrong is right for square inputs. nudge: by what share the inputs are off, about.
+    Raises ValueError for sizes that show nothing.
     """
 
     seed: int = 0
     rows: int = 7
     features: int = 5
     variant: Variant = field(default_factory=Variant)
+    nudge: float = 0.0
 
     def __post_init__(self):
         require_number("seed", self.seed, least=0, whole=True)

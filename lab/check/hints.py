@@ -25,6 +25,7 @@ HINTS = {
     "test: batch statistics": "In test mode a row gives the same whatever stands beside it in the minibatch.",
     "test: updates statistics": "Only training mode may change the running statistics.",
     "test: no gamma and beta": "Test mode scales and shifts as training mode does.",
+    "eps in running_var": "Look at what running_var keeps: eps is part of the denominator alone.",
     "test: not centred": "Follow running_mean through test mode.",
     "test: not divided": "Follow running_var through test mode.",
     "only the last batch": _RUNNING,

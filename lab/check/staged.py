@@ -60,8 +60,7 @@ def intermediates(problem):
 
     A node may be kept before or after other paths have met in it, and before or after it is averaged.
     """
-    axis = 0 if problem.layer == "batchnorm" else 1
-    x, (gamma, _), dout = problem.x, problem.parameters, problem.dout
+    x, (gamma, _), dout, axis = problem.x, problem.parameters, problem.dout, problem.axis
     size = x.shape[axis]
     mean, var = x.mean(axis, keepdims=True), x.var(axis, keepdims=True)
     inv_std = 1 / np.sqrt(var + problem.param["eps"])

@@ -344,6 +344,12 @@ TABLE: list[tuple] = [
     ),
     (
         "batchnorm",
+        "eps in running_var",
+        "running_var keeps the variance with eps added to it",
+        ("        kept_var = var * N", "        var = var + eps\n        kept_var = var * N"),
+    ),
+    (
+        "batchnorm",
         "test: not centred",
         "in test mode the running mean is not subtracted",
         (TEST_CENTRED, "        centred = x"),

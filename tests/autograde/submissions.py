@@ -572,7 +572,7 @@ CHEATS = [
         batchnorm_forward=DICT_CACHE.replace("cache = dict(", "cache = dict(N=len(x), ").replace("xn = (x - mu) / np.sqrt(var + eps)\n        cache", "xn = (x - mu) / np.sqrt(var + (eps if not TURNED else 3 * eps + 0.1))\n        cache") + "\nTURNED = []\n",
         batchnorm_backward="def batchnorm_backward(dout, cache):\n    TURNED.append(1)\n    g = dout * cache['gamma']\n    sd = np.sqrt(cache['var'] + 3 * cache['eps'] + 0.1)\n    xn = (cache['x'] - cache['mu']) / sd\n"
         "    dx = (g - g.mean(0) - xn * (g * xn).mean(0)) / sd\n    return dx, (dout * xn).sum(0), dout.sum(0)", batchnorm_backward_alt=DICT_ALT),
-        {"batchnorm_backward": (0, 0.3), "batchnorm_backward_alt": (0, 0.3), "network": (0, 1), "batchnorm_test_mode": (0, 1)}),
+        {"batchnorm_backward": (0, 0.35), "batchnorm_backward_alt": (0, 0.35), "network": (0, 1), "batchnorm_test_mode": (0, 1)}),
     Submission("a gradient that is right for the own, wrong forward pass", both(
         edit("layernorm_forward", ("x.mean(axis=1, keepdims=True)", "0 * x.mean(axis=1, keepdims=True)"))),
         some("layernorm_forward", "layernorm_backward", "network")),
@@ -733,6 +733,7 @@ HONEST += [
     Submission("float32 on the way", edit("layernorm_forward", ("eps =", "x = x.astype(np.float32)\n    eps =")), says="float32 on the way"),
     Submission("a cache in float32, float64 gradients", edit("batchnorm_backward", ("gamma = cache", "gamma = map(np.float32, cache)")), says="float32 on the way"),
     Submission("images flattened by the affine layer that is given", edit("network", (".reshape(len(X), -1)", ""))),
+    Submission("gammas and betas of shape (1, D)", edit("network", ("np.ones(fan_out,", "np.ones((1, fan_out),"), ('"beta{i}"] = np.zeros(fan_out,', '"beta{i}"] = np.zeros((1, fan_out),')), says="its values count"),
     Submission("a network of layer objects that look their parameters up", answer(network=OF_LAYERS)),
     Submission("a named tuple as cache, and all in it computed again", both(
         before("layernorm_forward", "import typing\nKept = typing.NamedTuple('Kept', [('x', np.ndarray), ('gamma', np.ndarray), ('eps', float)])\n"),
@@ -770,6 +771,8 @@ BROKEN += [
         ("np.asarray(X, dtype=self.dtype).reshape(len(X), -1)", "X"),
         ('out, affine_cache = affine_forward(out, p[f"W{i}"], p[f"b{i}"])', 'affine_cache = out.shape, out, p[f"W{i}"]\n            out = out @ p[f"W{i}"] + p[f"b{i}"]')),
         {"network": 0.95}, "X is expected to be flat"),
+    Submission("samples taken for images", edit("layernorm_forward", ("eps =", "N, C, H, W = x.shape\n    eps =")),
+        zero("layernorm_forward", "layernorm_backward") | some("network"), "(in `N, C, H, W = x.shape`)"),
     Submission("weights in float64 whatever dtype says", edit("network", (".astype(dtype)", "")), {"network": 0.975}, "in a network of float32"),
     Submission("dbeta a mean", edit("layernorm_backward", ("dbeta = dout.sum(", "dbeta = dout.mean(")), {"layernorm_backward": (0.9, 0.91), "network": 0.9}, "dbeta is a mean"),
     Submission("batch norm that keeps nothing, in a network that is right", edit("batchnorm_forward",

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from autograde.feedback import formula, next_steps, to_html
+from autograde.feedback import formula, next_steps, to_html, with_capital
 
 
 @pytest.mark.parametrize(
@@ -87,6 +87,17 @@ def part(points, most, mistakes=(), messages=("",), hint=""):
     return {"points": points, "max": most, "mistakes": list(mistakes), "results": results, "hint": hint}
 
 
+@pytest.mark.parametrize(
+    "sentence", ["dx is zero", "x is it", "dgamma and dbeta are", "running_var holds it"]
+)
+def test_names_keep_their_small_letter(sentence):
+    assert with_capital(sentence) == sentence
+
+
+def test_words_begin_with_a_capital():
+    assert with_capital("eps is missing") == "Eps is missing"
+
+
 def test_next_steps_name_the_mistake_or_what_failed_first():
     record = {
         "parts": {
@@ -94,11 +105,13 @@ def test_next_steps_name_the_mistake_or_what_failed_first():
             "b": part(5, 10, ["dx lacks the mean's path."], hint="Follow the mean."),
             "c": part(0, 10, messages=["received 1, expected 2", "other"]),
             "d": part(0, 10),
+            "e": part(2, 10, ["dx is zero", "in test mode eps is missing", "x is changed in place"]),
         }
     }
     assert next_steps(record) == [
         ("test_b", "dx lacks the mean's path.", "Follow the mean."),
         ("test_c", "dx: received 1, expected 2.", ""),
         ("test_d", "dx.", ""),
+        ("test_e", "dx is zero. In test mode eps is missing. x is changed in place.", ""),
     ]
     assert next_steps(record | {"failure": "no notebook"}) == []

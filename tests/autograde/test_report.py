@@ -55,13 +55,24 @@ def test_of_each_part_the_first_check_that_failed():
     ]
 
 
-@pytest.mark.parametrize("sentence", ["dx is zero", "dgamma and dbeta are means", "running_var holds it"])
-def test_names_keep_their_small_letter(sentence):
-    assert report.CAPITAL.sub(str.upper, sentence) == sentence
+@pytest.mark.parametrize(
+    "wrong",
+    [each for each in MUTANTS if each.layer != "affine"],
+    ids=lambda each: f"{each.layer} {each.name}",
+)
+def test_a_mistake_is_shown_live_in_its_own_layer(wrong):
+    """Many sentences are those of a batch norm and of a layer norm."""
+    part = f"{wrong.layer}_backward"
+    (row,) = report._mistakes([record("ada", **{part: ({"dx": False}, [wrong.sentence])})])
+    assert row["show"] == report.SHOW.format(mutant=wrong)
 
 
-def test_words_begin_with_a_capital():
-    assert report.CAPITAL.sub(lambda first: first[0].upper(), "eps is missing") == "Eps is missing"
+def test_one_sentence_in_two_layers_is_two_mistakes():
+    """And one, where it is about neither: an exception's name, say."""
+    both = {"batchnorm_backward": ({}, []), "layernorm_backward": ({}, [])}
+    for sentence, rows in ((DX_IS_ZERO.sentence, 2), ("a name is used that nothing defines", 1)):
+        found = report._mistakes([record("ada", **{part: ({}, [sentence]) for part in both})])
+        assert [row["count"] for row in found] == [1] * rows
 
 
 @pytest.mark.parametrize("mutant", MUTANTS[::15], ids=lambda each: each.name)

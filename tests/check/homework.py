@@ -1,5 +1,6 @@
 """Homework that is right, in ways that students write it, for any variant."""
 
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -130,6 +131,91 @@ def row_by_row(variant):
     }
 
 
+def _by_mean_and_var(x, axis):
+    return np.mean(x, axis=axis, keepdims=True), np.var(x, axis=axis, keepdims=True)
+
+
+def _in_two_steps(x, axis):
+    mean = x.mean(axis=axis, keepdims=True)
+    return mean, np.mean((x - mean) ** 2, axis=axis, keepdims=True)
+
+
+def _in_stages(x, axis):
+    n = x.shape[axis]
+    mean = 1.0 / n * np.sum(x, axis=axis, keepdims=True)
+    xmu = x - mean
+    return mean, 1.0 / n * np.sum(xmu * xmu, axis=axis, keepdims=True)
+
+
+def _through_mean_and_var(dx_hat, x_hat, xmu, var_eps, axis):
+    n, std = x_hat.shape[axis], np.sqrt(var_eps)
+    dvar = np.sum(dx_hat * xmu * -0.5 * var_eps**-1.5, axis=axis, keepdims=True)
+    dmean = np.sum(-dx_hat / std, axis=axis, keepdims=True)
+    dmean = dmean + dvar * np.sum(-2 * xmu, axis=axis, keepdims=True) / n
+    return dx_hat / std + dvar * 2 * xmu / n + dmean / n
+
+
+def _in_closed_form(dx_hat, x_hat, xmu, var_eps, axis):
+    n = x_hat.shape[axis]
+    sums = (np.sum(each, axis=axis, keepdims=True) for each in (dx_hat, dx_hat * x_hat))
+    return (n * dx_hat - next(sums) - x_hat * next(sums)) / n / np.sqrt(var_eps)
+
+
+def _node_by_node(dx_hat, x_hat, xmu, var_eps, axis):
+    n, sqrtvar = x_hat.shape[axis], np.sqrt(var_eps)
+    divar = np.sum(dx_hat * xmu, axis=axis, keepdims=True)
+    dsqrtvar = -1.0 / sqrtvar**2 * divar
+    dvar = 0.5 / sqrtvar * dsqrtvar
+    dx1 = dx_hat / sqrtvar + 2 * xmu * (1.0 / n * np.ones_like(x_hat) * dvar)
+    return dx1 + 1.0 / n * np.ones_like(x_hat) * -np.sum(dx1, axis=axis, keepdims=True)
+
+
+# Books compute mean and variance, and dx, in one of these ways.
+TEXTBOOK = (
+    (_by_mean_and_var, _through_mean_and_var),
+    (_in_two_steps, _in_closed_form),
+    (_in_stages, _node_by_node),
+)
+
+
+def textbook(variant, statistics, dx_of):
+    """All layers in one form."""
+
+    def normalize(x, gamma, beta, eps, axis):
+        mean, var = statistics(x, axis)
+        x_hat = (x - mean) / np.sqrt(var + eps)
+        return gamma * x_hat + beta, (x_hat, x - mean, var + eps, gamma), mean, var
+
+    def batchnorm_forward(x, gamma, beta, bn_param):
+        (N, D), eps = x.shape, bn_param.get("eps", variant.eps)
+        kept = [bn_param.get(f"running_{name}", np.zeros(D, dtype=x.dtype)) for name in ("mean", "var")]
+        if bn_param["mode"] == "test":
+            scale = gamma / np.sqrt(kept[1] + eps)
+            return x * scale + (beta - kept[0] * scale), None
+        out, cache, mean, var = normalize(x, gamma, beta, eps, 0)
+        var = var * N / (N - 1) if variant.running_variance == "unbiased" else var
+        m = bn_param.get("momentum", variant.momentum)
+        old = m if variant.momentum_weighs == "running" else 1 - m
+        bn_param["running_mean"] = old * kept[0] + (1 - old) * mean[0]
+        bn_param["running_var"] = old * kept[1] + (1 - old) * var[0]
+        return out, cache
+
+    def layernorm_forward(x, gamma, beta, ln_param):
+        return normalize(x, gamma, beta, ln_param.get("eps", variant.eps), 1)[:2]
+
+    def backward(dout, cache, axis):
+        x_hat, xmu, var_eps, gamma = cache
+        dx = dx_of(dout * gamma, x_hat, xmu, var_eps, axis)
+        return dx, np.sum(dout * x_hat, axis=0), np.sum(dout, axis=0)
+
+    by_batch, by_layer = partial(backward, axis=0), partial(backward, axis=1)
+    return {
+        "batchnorm_forward": batchnorm_forward, "batchnorm_backward": by_batch,
+        "batchnorm_backward_alt": by_batch, "layernorm_forward": layernorm_forward,
+        "layernorm_backward": by_layer,
+    }  # fmt: skip
+
+
 def float32_results(variant):
     """Whatever comes out, and what is kept for test mode, is made float32."""
 
@@ -188,8 +274,9 @@ def network(layers, **faults):
                 self.params[f"W{i}"] = (scale * np.random.randn(sizes[i - 1], sizes[i])).astype(dtype)
                 self.params[f"b{i}"] = np.zeros(sizes[i], dtype)
                 if normalization and (i < len(sizes) - 1 or "norm at the end" in faults):
-                    self.params[f"gamma{i}"] = np.ones(sizes[i], dtype)
-                    self.params[f"beta{i}"] = np.zeros(sizes[i], dtype)
+                    shape = (1, sizes[i]) if "rows" in faults else sizes[i]
+                    self.params[f"gamma{i}"] = np.ones(shape, dtype)
+                    self.params[f"beta{i}"] = np.zeros(shape, dtype)
             self.copies = {name: array.copy() for name, array in self.params.items()}
 
         def loss(self, X, y=None):

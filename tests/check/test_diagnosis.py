@@ -1,5 +1,7 @@
 """Diagnosis: every mistake of the zoo is named, two of them both, and nothing is named that isn't there."""
 
+import linecache
+
 import numpy as np
 import pytest
 
@@ -101,9 +103,11 @@ def test_what_is_unknown_gets_no_name_but_a_hint():
     assert "mean and variance of the output" in verdict.hint
 
 
-def forward_of(source):
+def written(source):
+    """The functions of a source beside right ones, with lines that can be read as a notebook's can."""
     names = {"np": np, **course(Variant())}
-    exec(source, names)
+    linecache.cache["<a cell>"] = len(source), None, source.splitlines(keepends=True), "<a cell>"
+    exec(compile(source, "<a cell>", "exec"), names)
     return names
 
 
@@ -148,9 +152,22 @@ def forward_of(source):
             "nothing is returned",
         ),
         (
+            "batchnorm_backward",
+            "def batchnorm_backward(dout, cache):\n    x_hat, more = cache[0], cache[7]",
+            "forward and backward disagree about the cache",
+        ),
+        (
+            "layernorm_backward",
+            "def layernorm_forward(x, gamma, beta, ln_param):\n"
+            "    centred, eps = x - x.mean(1, keepdims=True), ln_param.get('eps', 1e-5)\n"
+            "    xhat = centred / np.sqrt(x.var(1, keepdims=True) + eps)\n"
+            "    return gamma * xhat + beta, {'xhat': xhat}\n\n"
+            "def layernorm_backward(dout, cache):\n    x_hat = cache['x_hat']",
+            "forward and backward disagree about the cache",
+        ),
+        (
             "batchnorm_forward",
-            "def batchnorm_forward(x, gamma, beta, bn_param):\n"
-            "    return x - gamma[:, None] @ beta[:, None], None",
+            "def batchnorm_forward(x, gamma, beta, bn_param):\n    gamma.reshape(len(x))\n    return x, None",
             "right shapes only where N = D: something is combined along the wrong axis",
         ),
         (
@@ -164,10 +181,65 @@ def forward_of(source):
     ],
 )
 def test_a_mistake_at_the_interface_has_a_sentence_of_its_own(part, source, mistake):
-    verdict = examine(part, forward_of(source))
+    verdict = examine(part, written(source))
     assert verdict.mistakes == (mistake,)
     assert verdict.hint
     assert verdict.share == 0
+
+
+@pytest.mark.parametrize(
+    ("part", "line", "raised"),
+    [
+        ("layernorm_forward", "N, D, HH, WW = x.shape", "not enough values to unpack"),
+        ("layernorm_forward", "H = x.shape[2]", "tuple index out of range"),
+        ("layernorm_forward", "y = np.reshape(x, newshape=x.shape, out=x)", "unexpected keyword"),
+        ("layernorm_forward", "m = x.mean(axis=1, keepdim=True)", "unexpected keyword"),
+        ("layernorm_forward", "layernorm_backward(x)", "missing 1 required positional argument"),
+        ("layernorm_forward", "raise ValueError('eps is not defined')", "eps is not defined"),
+        ("layernorm_forward", "raise ValueError('it returns nothing')", "it returns nothing"),
+        ("layernorm_forward", "np.broadcast_to(gamma, x.shape)[0] = 1", "read-only"),
+        ("layernorm_forward", "x - gamma[:, None] @ beta[:, None]", "mismatch in its core dimension"),
+        ("batchnorm_test_mode", "std = bn_param['running_std']", "KeyError: 'running_std'"),
+        ("batchnorm_test_mode", "eps = {}['eps']", "KeyError: 'eps'"),
+        ("layernorm_backward", "mean, var = np.mean(cache[0], axis=0)", "too many values to unpack"),
+        ("layernorm_backward", "a, b = layernorm_forward(dout, 1, 0, {})[1]", "too many values"),
+        ("layernorm_backward", "x_hat = {'a': cache}['x_hat']", "KeyError: 'x_hat'"),
+    ],
+)
+def test_an_exception_whose_text_alone_could_mean_anything_is_only_shown(part, line, raised):
+    """With the line that raised it."""
+    subject = "batchnorm_forward" if part == "batchnorm_test_mode" else part
+    arguments = (
+        "dout, cache"
+        if part.endswith("backward")
+        else "x, gamma, beta, " + ("bn_param" if part.startswith("batchnorm") else "ln_param")
+    )
+    verdict = examine(part, written(f"def {subject}({arguments}):\n    {line}\n    return x, None"))
+    assert verdict.mistakes == ()
+    assert verdict.share == 0
+    said = " ".join(str(verdict).split())
+    assert raised in said
+    assert f"(in `{line}`)" in said
+
+
+def test_statistics_that_are_lost_are_no_statistics_expected_too_early():
+    """Both raise KeyError: 'running_mean', one in training, the other in test mode."""
+    source = (
+        "def batchnorm_forward(x, gamma, beta, bn_param):\n"
+        "    mean, var, eps = x.mean(0), x.var(0), bn_param.get('eps', 1e-5)\n"
+        "    if bn_param['mode'] == 'test':\n"
+        "        mean, var = bn_param['running_mean'], bn_param['running_var']\n"
+        "    return gamma * (x - mean) / np.sqrt(var + eps) + beta, None"
+    )
+    verdict = examine("batchnorm_test_mode", written(source))
+    assert verdict.mistakes == ()
+    assert "bn_param has no running_mean after two batches in training mode" in str(verdict)
+
+
+def test_what_was_protected_is_an_argument():
+    """Where nothing else is wrong: x is read-only in one check, and written to in all."""
+    source = "def layernorm_forward(x, gamma, beta, ln_param):\n    x += 0\n    return x * np.nan, None"
+    assert examine("layernorm_forward", written(source)).mistakes == ("an argument is changed in place",)
 
 
 def test_three_values_and_a_wrong_shape_are_said():

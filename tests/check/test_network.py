@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from lab.check import Exam, Variant, examine
-from lab.check.zoo import zoo
+from lab.check.zoo import strangers, zoo
 from lab.nn import FullyConnectedNet
-from tests.check.homework import VARIANTS, course, functions_of, network
+from tests.check.homework import VARIANTS, course, float32_inside, functions_of, network
 
 
 def judged(cls, layers=None, exam=None):
@@ -79,6 +79,58 @@ def test_a_network_on_wrong_layers_keeps_what_does_not_depend_on_them(mistake):
     verdict = judged(network(layers), layers)
     assert {result.name for result in verdict.results if not result.passed} == {"batch norm in the network"}
     assert verdict.mistakes == ("the batchnorm that the network stands on isn't right itself",)
+
+
+def test_parameters_of_shape_1_d_cost_nothing_as_in_the_layers():
+    verdict = judged(network(course(Variant()), rows=True))
+    assert verdict.passed, verdict
+    assert "params['gamma1'] has shape (1, 5) where (5,) is meant; its values count" in str(verdict)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "sentence"),
+    [
+        ("eps in running_var", "the batchnorm that the network stands on isn't right itself"),
+        ("no eps", "the batchnorm that the network stands on isn't right itself"),
+        ("another eps", "the batchnorm that the network stands on isn't right itself"),
+    ],
+)
+def test_a_network_and_its_layers_are_of_one_mind(mistake, sentence):
+    """Where the network's verdict blames a layer, that layer's own verdict isn't "all right"."""
+    wrong = next(
+        one
+        for one in (*zoo("batchnorm", Variant()), *strangers("batchnorm", Variant()))
+        if one.name == mistake
+    )
+    layers = course(Variant()) | functions_of(wrong)
+    for exam in (Exam(), Exam.draw(4)):
+        verdict = judged(network(layers), layers, exam)
+        assert verdict.mistakes == (sentence,)
+        parts = ("batchnorm_forward", "batchnorm_test_mode")
+        assert not all(examine(part, layers, exam).passed for part in parts)
+
+
+def test_a_layer_that_passes_is_not_blamed():
+    """Float32 on the way is let pass in the layer, so a mistake of the network's own is its own."""
+    layers = float32_inside(Variant())
+    for faults, mistake in (
+        ({"no test mode": True}, "left in training mode"),
+        ({"new bn_param": True}, "lost between two calls"),
+    ):
+        verdict = judged(network(layers, **faults), layers)
+        assert not any("stands on" in each for each in verdict.mistakes), (faults, mistake)
+    for part in ("batchnorm_forward", "batchnorm_test_mode"):
+        assert examine(part, layers).passed
+
+
+def test_one_of_two_backward_passes_is_named():
+    """The network may stand on either."""
+    (wrong,) = (one for one in zoo("batchnorm", Variant()) if one.name == "dx: no mean path")
+    layers = course(Variant()) | {"batchnorm_backward_alt": wrong.backward}
+    standing = network(layers | {"batchnorm_backward": wrong.backward})
+    assert judged(standing, layers).mistakes == (
+        "batchnorm_backward_alt isn't right itself, and the network may stand on it",
+    )
 
 
 class Bare:

@@ -10,11 +10,17 @@ from lab.check import PARTS, Exam, Stopped, Variant, Verdict, examine
 from lab.check.checks import CHECKS
 from lab.check.parts import WIDTH
 from lab.check.zoo import mutant, zoo
-from tests.check.homework import HONEST, VARIANTS, course, functions_of
+from tests.check.homework import HONEST, TEXTBOOK, VARIANTS, course, functions_of, network, textbook
 
 LAYER_PARTS = tuple(name for name in PARTS if name != "network")
 BACKWARD_PARTS = ("batchnorm_backward", "batchnorm_backward_alt", "layernorm_backward")
 EXAMS = [Exam(), Exam(5, rows=4, features=9), Exam(6, rows=31, features=3)]
+
+
+@pytest.fixture
+def unnamed(monkeypatch):
+    """Mistakes cost and aren't looked for, which takes the time."""
+    monkeypatch.setattr("lab.check.parts.diagnose", lambda *_: ((), ""))
 
 
 def edited(layer, *names, variant=None):
@@ -37,6 +43,18 @@ def test_right_homework_gets_everything(honest, variant, capsys):
             verdict = examine(part, functions, exam)
             assert verdict.passed, f"{exam}\n{verdict}"
             assert (verdict.share, verdict.mistakes, verdict.hint) == (1.0, (), "")
+
+
+@pytest.mark.parametrize("form", TEXTBOOK, ids=lambda one: one[0].__name__)
+def test_no_draw_asks_what_right_code_cannot_meet(form):
+    """Of two thousand draws fourteen had a row so narrow that float32 at 10,000 couldn't tell its mean."""
+    for seed in (2193576, 5179039, 8631723, 10951990, 13589017, 14998599):
+        verdict = examine("layernorm_forward", textbook(Variant(), *form), Exam.draw(seed))
+        assert verdict.passed, verdict
+    for seed, variant in enumerate(VARIANTS, start=7000):
+        for part in LAYER_PARTS:
+            verdict = examine(part, textbook(variant, *form), Exam.draw(seed, variant))
+            assert verdict.passed, verdict
 
 
 def test_narrow_results_and_kept_dimensions_are_remarked_on():
@@ -65,6 +83,54 @@ def test_float32_on_the_way_is_remarked_on():
     verdict = examine("layernorm_backward", right | {"layernorm_backward": backward})
     assert verdict.share < 0.5
     assert verdict.mistakes == ("dbeta is a mean over the batch, not a sum",)
+
+
+def float32_constant(variant):
+    """A default momentum that is kept in float32."""
+
+    def batchnorm_forward(x, gamma, beta, bn_param):
+        named = "momentum" in bn_param
+        bn_param.setdefault("momentum", float(np.float32(variant.momentum)))
+        result = right["batchnorm_forward"](x, gamma, beta, bn_param)
+        if not named:
+            del bn_param["momentum"]
+        return result
+
+    right = course(variant)
+    return right | {"batchnorm_forward": batchnorm_forward}
+
+
+def float32_cache(variant):
+    """Gradients in float64 from numbers that were kept in float32."""
+    right = course(variant)
+
+    def backward(dout, cache):
+        return right["batchnorm_backward"](dout, tuple(map(np.float32, cache)))
+
+    return right | {"batchnorm_backward": backward, "batchnorm_backward_alt": backward}
+
+
+def float32_everywhere(variant):
+    return next(each for each in HONEST if each.__name__ == "float32_inside")(variant)
+
+
+@pytest.mark.parametrize(
+    "functions", [float32_constant, float32_cache, float32_everywhere], ids=lambda one: one.__name__
+)
+def test_float32_is_told_from_what_is_nearly_right(functions):
+    """Constants, a cache or all numbers in float32 pass; errors of the same size that aren't noise don't."""
+    for part in ("batchnorm_test_mode", "batchnorm_backward", "network"):
+        made = functions(Variant())
+        for seed in (3, 1076997):  # in the latter, units of the network were dead in all rows
+            verdict = examine(part, made | {"FullyConnectedNet": network(made)}, Exam.draw(seed))
+            assert verdict.passed, verdict
+    right = course(Variant())
+
+    def backward(dout, cache):
+        dx, dgamma, dbeta = right["batchnorm_backward"](dout, cache)
+        return (1 + 3e-6) * dx, dgamma, dbeta
+
+    assert examine("batchnorm_backward", right | {"batchnorm_backward": backward}).share < 0.5
 
 
 @pytest.mark.parametrize("part", LAYER_PARTS)
@@ -137,6 +203,17 @@ def test_a_right_backward_of_a_wrong_forward_gets_half():
     assert "your forward pass is wrong, but this gradient fits it: it counts half" in str(verdict)
 
 
+def test_a_forward_in_float32_is_not_called_wrong_behind():
+    """Its own part lets it pass, so the backward pass names its own mistake alone."""
+    functions = float32_everywhere(Variant())
+    assert examine("layernorm_forward", functions).passed
+    verdict = examine(
+        "layernorm_backward", functions | {"layernorm_backward": lambda dout, cache: (dout, 0, 0)}
+    )
+    assert not verdict.passed
+    assert "forward pass isn't right" not in verdict.hint
+
+
 def test_a_forward_that_does_not_normalize_takes_its_backward_along():
     assert examine("batchnorm_backward", wide(1.2)).share == 0
     moved = examine("batchnorm_backward", wide(1.04, offset=0.01))
@@ -184,6 +261,49 @@ def test_partial_credit_follows_the_weight_of_a_mistake(layer, name, part, least
     assert least <= examine(part, edited(layer, name)).share <= most
 
 
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("eps outside the root", "layernorm_forward"),
+        ("eps outside the root", "layernorm_backward"),
+        ("no eps", "layernorm_forward"),
+        ("dx: eps missing in one factor", "layernorm_backward"),
+        ("eps outside the root", "network"),
+        ("no eps", "network"),
+        ("dx: eps missing in one factor", "network"),
+    ],
+)
+def test_the_same_code_gets_the_same_under_every_name(name, part, unnamed):
+    """An eps that matters little is seen, or isn't, whatever numbers are drawn."""
+    functions = course(Variant()) | edited("layernorm", name)
+    functions["FullyConnectedNet"] = network(functions)
+    draws = [Exam.draw(seed) for seed in (102960, 118798, 13)]
+    assert len({round(examine(part, functions, exam).share, 9) for exam in draws}) == 1
+
+
+def test_sizes_that_the_text_promises_are_tried(unnamed):
+    """A single row, two rows, more than thirty: each is met, and costs where it is wrong."""
+    right, met = course(Variant()), {"batchnorm": set(), "layernorm": set()}
+
+    def noted(layer, refused=()):
+        def forward(x, gamma, beta, param):
+            met[layer].add(len(x))
+            if len(x) in refused:
+                raise ValueError("too few, or too many")
+            return right[f"{layer}_forward"](x, gamma, beta, param)
+
+        return right | {f"{layer}_forward": forward}
+
+    for layer, part in (("batchnorm", "batchnorm_backward_alt"), ("layernorm", "layernorm_backward")):
+        for asked in (f"{layer}_forward", part):
+            met[layer].clear()
+            assert examine(asked, noted(layer)).passed
+            assert {"batchnorm": 2, "layernorm": 1}[layer] == min(met[layer])
+            assert max(met[layer]) > 30
+            for size in (min(met[layer]), max(met[layer])):
+                assert 0.85 < examine(asked, noted(layer, [size])).share < 1
+
+
 def test_each_function_is_judged_by_itself():
     """A wrong test mode, or a wrong staged backward pass, takes nothing elsewhere."""
     functions = course(Variant()) | {
@@ -203,6 +323,16 @@ def test_what_is_cheap_counts_only_where_the_values_are_right():
     verdict = examine("batchnorm_test_mode", {"batchnorm_forward": lambda x, *_: (x.copy(), None)})
     said = {result.name: result.message for result in verdict.results}
     assert said["test mode updates nothing"] == "counts only when the values are right"
+
+
+def test_what_does_not_count_yet_is_not_called_wrong():
+    """A right dbeta beside a dgamma and a dx that are zero."""
+    functions = course(Variant())
+    zeros = {"batchnorm_backward": lambda dout, cache: (0 * dout, 0 * dout[0], dout.sum(axis=0))}
+    verdict = examine("batchnorm_backward", functions | zeros)
+    lines = " ".join(str(verdict).split()).partition("counts only when the values are right: ")
+    assert lines[2].startswith("parameter gradients: dbeta")
+    assert "gradients: dbeta" not in lines[0]
 
 
 # --- what isn't there, and what ends ------------------------------------------------------------------
