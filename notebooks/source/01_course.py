@@ -38,7 +38,7 @@ from lab import (
     rel_error,
 )
 from lab.files import ASSETS
-from lab.plot.colours import NORMALIZATIONS
+from lab.plot import colours
 
 plt.rcParams.update(
     {
@@ -300,7 +300,7 @@ small_data = {
     "X_val": data["X_val"],
     "y_val": data["y_val"],
 }
-COLOURS = {name: NORMALIZATIONS[None if name == "none" else name] for name in ("batchnorm", "none")}
+COLOURS = {"batchnorm": colours.NORMALIZATIONS["batchnorm"], "none": colours.NORMALIZATIONS[None]}
 NORMALIZATIONS = {"batchnorm": "batchnorm", "none": None}
 
 
@@ -453,7 +453,7 @@ def plot_batch_sizes(solvers, title, normalization):
     fig, axes = plt.subplots(2, 2, figsize=(16, 8), sharey="row", sharex="col")
     for label, solver in solvers.items():
         updates = np.linspace(0, len(solver.loss_history), 11)
-        colour = COLOURS["none"] if label == WITHOUT else NORMALIZATIONS[normalization]
+        colour = COLOURS["none"] if label == WITHOUT else colours.NORMALIZATIONS[normalization]
         dashes = "--" if label == WITHOUT else "-"
         style = {"color": colour, "alpha": STRENGTHS[label], "ls": dashes, "marker": "o"}
         for row, accuracies in zip(axes, (solver.train_acc_history, solver.val_acc_history), strict=True):

@@ -216,7 +216,7 @@ def test_slider_leaves_a_number_between_positions():
         ("weight_scale", "7", "weight scale must be between 0.0001 and 1, not 7"),
         ("weight_scale", "-0.1", "weight scale must be between 0.0001 and 1, not -0.1"),
         ("weight_scale", "", "weight scale must be between 0.0001 and 1, not empty"),
-        ("weight_scale", "0,02", "weight scale must be between 0.0001 and 1, not 0,02"),
+        ("weight_scale", "0,0,2", "weight scale must be between 0.0001 and 1, not 0,0,2"),
         ("eps", "nan", "eps must be between 1e-12 and 0.1, not nan"),
         ("reg", "inf", "L2 must be between 0 and 10, not inf"),
         ("batch_size", "2.5", "batch size must be a whole number between 1 and 500, not 2.5"),
