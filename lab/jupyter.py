@@ -16,6 +16,7 @@ from lab.files import LESSONS, ROOT
 FIRST_LESSON = "00_explorer.ipynb"
 PORTS = range(8888, 8988)
 
+KERNEL_FIRST = "--ServerApp.jpserver_extensions=lab.connection=True"
 AT_ONCE = "--ServerApp.kernel_websocket_connection_class=lab.connection.PromptConnection"
 
 NO_LANGUAGE_SERVERS = "--LanguageServerManager.autodetect=False"  # looking for them starts npm, which logs
@@ -79,6 +80,7 @@ def open_notebook(
         "--Application.log_level=ERROR",
         NO_LANGUAGE_SERVERS,
         AT_ONCE,
+        KERNEL_FIRST,
     ]
     if not browser:
         command.append("--no-browser")

@@ -9,10 +9,9 @@
 # %% [markdown]
 # # What normalization does
 #
-# When the circle at the top right is empty, the kernel is ready: run the next cell (Shift + Enter), then
-# move a slider. Both networks start again at once, from the same weights and with the same minibatches; a
-# run takes ten seconds. **Blue** is the network that you choose, **orange** its twin without normalization,
-# **grey** the blue one as it was before your last move.
+# Run the next cell (Shift + Enter), then move a slider: both networks start again at once, from the same
+# weights and with the same minibatches; a run takes ten seconds. **Blue** is the network that you choose,
+# **orange** its twin without normalization, **grey** the blue one as it was before your last move.
 
 # %%
 from lab.live import Explorer

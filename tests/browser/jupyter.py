@@ -128,7 +128,7 @@ class Server:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(60)  # with its kernels, on a busy machine
         self.log.close()
 
     def _copy(self, path):
