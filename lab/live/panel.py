@@ -210,7 +210,7 @@ class Panel:
 
 X_LABELS = {
     "updates": "updates", "epochs": "epochs", "layers": "hidden layer", "matrices": "weights of layer",
-    "values": "input of the activation function",
+    "values": "pre-activation",
 }  # fmt: skip
 
 

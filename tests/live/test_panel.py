@@ -360,7 +360,7 @@ def test_axes_say_what_they_show(view):
     panel = draw(panel_of(view))
     assert panel._y_axis.label == VIEWS[view].y_label
     assert panel._x_axis.label in (
-        "updates", "epochs", "hidden layer", "weights of layer", "input of the activation function",
+        "updates", "epochs", "hidden layer", "weights of layer", "pre-activation",
     )  # fmt: skip
 
 
