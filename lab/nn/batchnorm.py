@@ -117,7 +117,8 @@ def running_weights(bn_param, convention, n):
     """Three numbers (keep, add, unbiased): running = keep * running + add * batch, where the batch's
     variance, of n rows, is first multiplied by `unbiased`."""
     momentum = bn_param.get("momentum", convention.momentum)
-    if not getattr(momentum, "ndim", 0):
+    is_usual = type(momentum) is float and 0 <= momentum <= 1  # layers ask at every call
+    if not is_usual and not getattr(momentum, "ndim", 0):
         require_number("momentum", momentum, least=0, most=1)
     keep = momentum if convention.momentum_weighs == "running" else 1 - momentum
     return keep, 1 - keep, (n - convention.ddof) / (n - max(convention.ddof, convention.running_ddof))

@@ -131,7 +131,8 @@ def fit(x, per_feature, name):
 def eps_of(param):
     """`param["eps"]` (1e-5), a number from 0 on; in a population also an array, one for each member."""
     eps = param.get("eps", 1e-5)
-    if not getattr(eps, "ndim", 0):
+    is_usual = type(eps) is float and 0 <= eps < 1  # layers ask at every call
+    if not is_usual and not getattr(eps, "ndim", 0):
         require_number("eps", eps, least=0)
     return eps
 

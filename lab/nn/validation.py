@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+NUMBERS = (int, float, np.integer, np.floating)
 LARGEST = sys.float_info.max
 MOST_SHOWN = 60  # characters of a value that a sentence repeats
 
@@ -12,7 +13,7 @@ MOST_SHOWN = 60  # characters of a value that a sentence repeats
 def require_number(name, value, least=-np.inf, most=np.inf, whole=False, above=None):
     """Raise ValueError unless value is a finite number from `least` (or above `above`) to `most`."""
     kind = "a whole number" if whole else "a number"
-    is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    is_number = isinstance(value, NUMBERS) and not isinstance(value, bool)
     fits = is_number and abs(value) <= LARGEST and least <= value <= most and (above is None or value > above)
     if not fits or (whole and value != int(value)):
         low = f"from {least}" if above is None else f"above {above}"
