@@ -6,7 +6,7 @@ Logarithmic axes carry exponents of ten: a figure then has one kind of scale, wh
 import numpy as np
 
 MOST_POINTS = 200  # of one curve: more cost the browser time and show nothing new
-BELOW = -1000.0  # an exponent under every axis: float64 ends at -324
+BELOW = -1000.0  # where the exponent of zero is drawn: under every axis, as float64 ends at -324
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 NOTHING = np.zeros(0), np.zeros(0)
 

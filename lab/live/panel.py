@@ -19,7 +19,6 @@ HEIGHT, PRESENTED_HEIGHT = 180, 350  # pixels
 MARGIN = {"top": 8, "bottom": 42, "left": 66, "right": 22}
 PRESENTED_MARGIN = {"top": 14, "bottom": 74, "left": 108, "right": 36}
 CROSSES = "off: variance < 10 eps"
-BELOW = -1000.0  # where the exponent of zero is drawn: under every axis, as float64 ends at -324
 
 
 class Panel:
@@ -216,7 +215,7 @@ X_LABELS = {
 
 def _placed(y):
     """What is under every axis, at a place that can be drawn."""
-    return np.where(np.isneginf(y), BELOW, y)
+    return np.where(np.isneginf(y), curves.BELOW, y)
 
 
 def _around(x):

@@ -21,7 +21,7 @@ from lab.nn.standardize import (
     standardize,
     sum_of_rows,
 )
-from lab.nn.validation import require_number, require_shape
+from lab.nn.validation import require_setting, require_shape
 
 
 class BatchNormCache(NamedTuple):
@@ -117,9 +117,7 @@ def running_weights(bn_param, convention, n):
     """Three numbers (keep, add, unbiased): running = keep * running + add * batch, where the batch's
     variance, of n rows, is first multiplied by `unbiased`."""
     momentum = bn_param.get("momentum", convention.momentum)
-    is_usual = type(momentum) is float and 0 <= momentum <= 1  # layers ask at every call
-    if not is_usual and not getattr(momentum, "ndim", 0):
-        require_number("momentum", momentum, least=0, most=1)
+    require_setting("momentum", momentum, most=1)
     keep = momentum if convention.momentum_weighs == "running" else 1 - momentum
     return keep, 1 - keep, (n - convention.ddof) / (n - max(convention.ddof, convention.running_ddof))
 

@@ -9,7 +9,7 @@ Functions take arrays of any number of leading axes, written `...`; NumPy and Cu
 from typing import Any, NamedTuple
 
 from lab.nn.backend import namespace
-from lab.nn.validation import require_array, require_number
+from lab.nn.validation import require_array, require_setting
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 BLOCK = 128  # rows that are added up one after the other
@@ -131,9 +131,7 @@ def fit(x, per_feature, name):
 def eps_of(param):
     """`param["eps"]` (1e-5), a number from 0 on; in a population also an array, one for each member."""
     eps = param.get("eps", 1e-5)
-    is_usual = type(eps) is float and 0 <= eps < 1  # layers ask at every call
-    if not is_usual and not getattr(eps, "ndim", 0):
-        require_number("eps", eps, least=0)
+    require_setting("eps", eps)
     return eps
 
 

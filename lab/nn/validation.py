@@ -21,6 +21,13 @@ def require_number(name, value, least=-np.inf, most=np.inf, whole=False, above=N
         raise ValueError(f"{name} must be {kind}{allowed}, not {shown(value)}")
 
 
+def require_setting(name, value, most=np.inf):
+    """Raise ValueError unless value is a number from 0 to `most`, or an array: one for each member."""
+    is_usual = type(value) is float and 0 <= value <= min(most, LARGEST)  # layers ask at every call
+    if not is_usual and not getattr(value, "ndim", 0):
+        require_number(name, value, least=0, most=most)
+
+
 def shown(value) -> str:
     """A value as it is written, or how it begins where it is long."""
     try:

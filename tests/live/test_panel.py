@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from lab.live import curves
-from lab.live.panel import BELOW, CROSSES, PRESENTED_HEIGHT, Panel
+from lab.live.panel import CROSSES, PRESENTED_HEIGHT, Panel
 from lab.live.race import Frame, Side
 from lab.live.views import VIEWS
 from lab.plot import colours
@@ -168,7 +168,7 @@ def test_what_is_zero_leaves_the_figure_where_a_mark_says_so(sent):
     draw(panel, {"twin": side(sizes=(1e-40, 0.0)), "chosen": side()})
     assert panel._y.min == -41  # the band goes down to half of the median
     _, y = curve(panel, "solid", "twin")
-    np.testing.assert_allclose(y[:2], [-40, BELOW])
+    np.testing.assert_allclose(y[:2], [-40, curves.BELOW])
     np.testing.assert_array_equal((panel._zeros.x, panel._zeros.y), ([2], [0]))
     assert "▼</b> zero<" in panel._key.value
     draw(panel)
