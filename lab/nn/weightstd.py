@@ -9,6 +9,7 @@ normalization it cancels.
 
 from typing import NamedTuple
 
+from lab.nn.layer import Layer
 from lab.nn.standardize import Standardized, convention_of, standardize, standardize_backward
 
 
@@ -55,3 +56,15 @@ def weightstd_forward(w, ws_param):
 def weightstd_backward(dw_hat, cache):
     """dw_hat: (..., fan_in, units), the gradient with respect to w_hat. Returns dw."""
     return standardize_backward(dw_hat * cache.scale, cache.standardized)
+
+
+class WeightStd(Layer):
+    """What turns the weights of a linear layer into standardized ones; it isn't in the chain itself."""
+
+    kind, title, family = "weightstd", "weight std.", "weights"
+    pair = weightstd_forward, weightstd_backward
+    settings = ("convention",)
+    conventions = WEIGHT_CONVENTIONS
+
+    def __init__(self, convention="course"):
+        super().__init__(param={"convention": convention})

@@ -16,7 +16,7 @@ import numpy as np
 from lab.data import Data, augment, load
 from lab.nn import compiled, random
 from lab.nn.backend import array_module, to_host
-from lab.nn.network import FullyConnectedNet
+from lab.nn.models import build
 from lab.nn.optim import OPTIMIZERS
 from lab.nn.schedule import SCHEDULES
 from lab.train.borrowed import BorrowedNet, borrow
@@ -144,17 +144,17 @@ class Training:
                 data = load(data, preprocessing=config.preprocessing, seed=data_seed, dtype=config.dtype)
             if not isinstance(data, Data):
                 config = config.replace(dataset=OWN_DATA)
-        input_dim = int(np.prod(np.shape(data["X_train"])[1:]))
+        shape = tuple(getattr(data, "image_shape", None) or np.shape(data["X_train"])[1:])
         num_classes = getattr(data, "num_classes", None) or int(np.max(data["y_train"])) + 1
         xp, backend = array_module("numpy" if net is not None else config.backend)
         rates = members.pop("learning_rate", config.learning_rate)
-        settings = {**config.network(), **members, "data_seed": data_seed, "xp": xp, "layers": layers}
+        settings = {**config.network(), **members, "data_seed": data_seed, "xp": xp, "own": layers}
         if np.ndim(rates) and not members:  # the network learns from this how many members it has
             settings["weight_scale"] = [config.weight_scale] * len(rates)
         if net is None:
-            net = FullyConnectedNet(input_dim=input_dim, num_classes=num_classes, **settings)
+            net = build(input_shape=shape, num_classes=num_classes, **settings)
         else:
-            net = borrow(net, config, input_dim, num_classes)
+            net = borrow(net, config, int(np.prod(shape)), num_classes)
         training = cls(
             net, data, batch_size=config.batch_size, sampling=config.sampling, epochs=config.epochs,
             learning_rate=rates, optimizer=config.optimizer, optim_config=config.optim_config,

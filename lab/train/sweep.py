@@ -12,7 +12,7 @@ import sys
 from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from itertools import pairwise, product
+from itertools import product
 from math import ceil, nan
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -254,8 +254,8 @@ def _populations(groups, most, workers) -> list[list[Config]]:
 def _gaining(config) -> int:
     """How many members a population may have until it doesn't gain any more."""
     data = named(config.dataset)
-    sizes = data.features, *config.hidden_dims, len(data.classes)
-    parameters = sum(inputs * outputs for inputs, outputs in pairwise(sizes))
+    shape = data.image_shape or (data.features,)
+    parameters = config.architecture.num_parameters(config.settings, shape, len(data.classes))
     return max(1, min(MOST_MEMBERS, MOST_PARAMETERS // parameters))
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab import Config
-from lab.nn.network import ACTIVATIONS, NORMALIZATIONS
+from lab.nn.layers import ACTIVATIONS, NORMALIZATIONS
 from lab.train.config import AUGMENTATIONS, PREPROCESSINGS
 
 configs = st.builds(
@@ -118,7 +118,10 @@ def test_json_that_is_no_configuration_is_refused_in_words(text, message):
         ({"dropout_keep_ratio": 0.0}, "dropout_keep_ratio must be a number above 0 to 1"),
         ({"bn_momentum": 1.5}, "bn_momentum must be a number from 0 to 1"),
         ({"hidden_dims": (100, 0)}, "each of hidden_dims must be a whole number from 1 on"),
-        ({"normalization": "groupnorm", "num_groups": 7}, "num_groups must divide each of hidden_dims"),
+        (
+            {"normalization": "groupnorm", "num_groups": 7},
+            "num_groups must divide the 100 units",
+        ),
         ({"noise": 0.5}, "noise must be True, None or its sizes by name, not 0.5"),
         ({"noise": {"mu": 1}}, "noise has no 'mu'; it has: n_mu"),
         ({"convention": "keras"}, "convention must be one of course, pytorch"),
@@ -159,8 +162,9 @@ def test_a_configuration_does_not_change():
 def test_the_fields_are_those_that_saved_results_speak_of():
     names = [f.name for f in dataclasses.fields(Config)]
     assert names == [
-        "dataset", "train_size", "val_size", "preprocessing", "augmentation", "hidden_dims", "activation",
-        "normalization", "num_groups", "noise", "initialization", "weight_scale", "optimizer", "optim_config",
-        "learning_rate", "schedule", "schedule_config", "batch_size", "sampling", "epochs", "reg",
-        "dropout_keep_ratio", "eps", "bn_momentum", "convention", "seed", "data_seed", "dtype", "backend",
+        "dataset", "train_size", "val_size", "preprocessing", "augmentation", "model", "hidden_dims",
+        "placement", "width_factor", "activation", "normalization", "num_groups", "noise", "initialization",
+        "weight_scale", "optimizer", "optim_config", "learning_rate", "schedule", "schedule_config",
+        "batch_size", "sampling", "epochs", "reg", "dropout_keep_ratio", "eps", "bn_momentum", "convention",
+        "seed", "data_seed", "dtype", "backend",
     ]  # fmt: skip
