@@ -1,20 +1,31 @@
 """One contiguous vector for all parameters, and named views into it."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from math import prod
 
-from lab.nn.layer import Shape
 
+def lay_out(layers, of, members, xp, dtype):
+    """Put the parameters of layers side by side into one vector of zeros.
 
-def lay_out(shapes: Mapping[str, Shape], members: int | None, xp, dtype):
-    """(flat, views): zeros, (P,) or in a population (K, P), and the part of each name in its shape."""
+    of: "values" or "gradients", where each layer gets its views. members: K in a population.
+    Returns (flat, views): (P,) or (K, P), and the views by name, W1, b1, gamma1, …: each name of a parameter
+    is numbered by itself.
+    """
     lead = () if members is None else (members,)
-    flat = xp.zeros((*lead, sum(map(prod, shapes.values()))), dtype=dtype)
+    flat = xp.zeros((*lead, sum(prod(p.shape) for layer in layers for p in layer.parameters)), dtype=dtype)
     views, start = {}, 0
-    for name, shape in shapes.items():
-        views[name] = flat[..., start : start + prod(shape)].reshape(*lead, *shape)
-        start += prod(shape)
-    return flat, views
+    count: Counter[str] = Counter()
+    for layer in layers:
+        own = []
+        for parameter in layer.parameters:
+            end = start + prod(parameter.shape)
+            own.append(flat[..., start:end].reshape(*lead, *parameter.shape))
+            count[parameter.name] += 1
+            views[f"{parameter.name}{count[parameter.name]}"] = own[-1]
+            start = end
+        setattr(layer, of, tuple(own))
+    return flat, Views(views, xp)
 
 
 class Views(Mapping):

@@ -1,7 +1,6 @@
 """A network: a chain of layers on flat buffers, single or as a population."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from contextlib import contextmanager
 from copy import copy, deepcopy
 from math import prod
@@ -9,13 +8,13 @@ from math import prod
 import numpy as np
 
 from lab.nn import random
-from lab.nn.flat import Views, lay_out
-from lab.nn.initialization import INITIALIZATIONS
+from lab.nn.flat import lay_out
+from lab.nn.initialization import initialize
 from lab.nn.layer import Layer, Shape, fit
 from lab.nn.linear import Linear
 from lab.nn.own import put_in
+from lab.nn.population import members, validate
 from lab.nn.softmax import softmax_loss
-from lab.nn.validation import require_choice, require_number
 
 
 class Network:
@@ -57,13 +56,13 @@ class Network:
         if len(set(map(id, self.all_layers))) < len(self.all_layers):
             raise ValueError("each layer stands in a network once: make another one of its kind")
         scores = fit(self.layers, self.input_shape)
-        if len(scores) != 1:
-            raise ValueError(f"a network ends in a row of scores a sample, not in shape {scores}")
+        if len(scores) != 1 or not any(one.parameters for one in self.all_layers):
+            raise ValueError(f"a network has weights and ends in a row of scores, not in shape {scores}")
         (self.num_classes,) = scores
         eps = next((e for one in self.all_layers if np.ndim(e := (one.param or {}).get("eps", 0))), 0.0)
         given = {"weight_scale": weight_scale, "reg": reg, "seed": seed, "eps": eps}
         validate({**given, "initialization": initialization, "dtype": dtype})
-        self.members = _members(**given)
+        self.members = members(**given)
         self.xp, self.dtype, self.reg = xp, np.dtype(dtype), reg
         if data_seed is None and seed is not None:
             data_seed = int(np.ravel(seed)[0])
@@ -78,7 +77,7 @@ class Network:
                 layer.param["rng"] = self._streams[layer.stream]
         put_in(own or {}, self.all_layers, self.members)
         self._bind()
-        self._initialize(initialization, weight_scale, seed)
+        initialize(self.all_layers, initialization, weight_scale, seed, self.members, xp)
 
     def loss(self, X, y=None):
         """The course's face of the network.
@@ -208,49 +207,23 @@ class Network:
 
     def _bind(self):
         """Lay all parameters into one contiguous buffer and all gradients into another."""
-        shapes: dict[str, Shape] = {}
-        count: Counter[str] = Counter()
-        names = []
-        for layer in self.all_layers:
-            for parameter in layer.parameters:
-                count[parameter.name] += 1
-                shapes[f"{parameter.name}{count[parameter.name]}"] = parameter.shape
-            names.append(list(shapes)[len(shapes) - len(layer.parameters) :])
-        self.flat_params, values = lay_out(shapes, self.members, self.xp, self.dtype)
-        self.flat_gradient, self._gradients = lay_out(shapes, self.members, self.xp, self.dtype)
-        self._params = Views(values, self.xp)
-        self.weights = []  # views of each and of its gradient, from the first layer on
-        for layer, full in zip(self.all_layers, names, strict=True):
-            layer.values = tuple(values[name] for name in full)
-            layer.gradients = tuple(self._gradients[name] for name in full)
-            for parameter, value, gradient in zip(
-                layer.parameters, layer.values, layer.gradients, strict=True
-            ):
-                if parameter.role == "weight":
-                    self.weights.append((value, gradient))
-        first = next((i for i, one in enumerate(self.layers) if any(at.parameters for at in one.walk())), 0)
-        self._learning = self.layers[first:][::-1]  # what stands before them has nothing to learn
-        first_to_learn = self._learning[-1]
-        self._is_shared = isinstance(first_to_learn, Linear)
-        if isinstance(first_to_learn, Linear):
-            first_to_learn.is_first = True
-
-    def _initialize(self, initialization, weight_scale, seed):
-        """Draw the weights, layer by layer, as courses do; all else starts as its layer says."""
-        seeds = np.ravel(seed) if np.ndim(seed) else [seed]
-        streams = [random.stream(None if seed is None else int(seed), "weights") for seed in seeds]
-        for layer in self.all_layers:
-            for parameter, view in zip(layer.parameters, layer.values, strict=True):
-                if parameter.role != "weight":
-                    view[...] = parameter.initial
-                    continue
-                std = INITIALIZATIONS[initialization](parameter.fan_in, parameter.fan_out, weight_scale)
-                drawn = np.stack([rng.standard_normal(parameter.shape) for rng in streams])
-                weights = drawn * np.asarray(std, dtype=np.float64).reshape(-1, *[1] * len(parameter.shape))
-                view[...] = self.xp.asarray((weights if self.members else weights[0]).astype(self.dtype))
+        self.flat_params, self._params = lay_out(self.all_layers, "values", self.members, self.xp, self.dtype)
+        self.flat_gradient, self._gradients = lay_out(
+            self.all_layers, "gradients", self.members, self.xp, self.dtype
+        )
+        self.weights = [  # views of each and of its gradient, from the first layer on
+            (layer.values[i], layer.gradients[i])
+            for layer in self.all_layers
+            for i, parameter in enumerate(layer.parameters)
+            if parameter.role == "weight"
+        ]
+        learns = [any(one.parameters for one in layer.walk()) for layer in self.layers]
+        self._learning = self.layers[learns.index(True) :][::-1]  # what stands before has nothing to learn
+        if isinstance(self._learning[-1], Linear):
+            self._learning[-1].is_first = True
 
     def _forward(self, out, training):
-        if self.members is not None and not self._is_shared:
+        if self.members is not None and not isinstance(self._learning[-1], Linear):  # which may share x
             out = self.xp.broadcast_to(out, (self.members, *out.shape))
         for layer in self.layers:
             out = layer.forward(out, training)
@@ -280,31 +253,3 @@ class Network:
     def _set_streams(self, states):
         for purpose, state in states.items():
             random.set_state(self._streams[purpose], state)
-
-
-def validate(given: Mapping):
-    """Check those arguments of `Network` that no layer sees, {name: value}.
-
-    Raises ValueError, naming the argument, the value and what is allowed.
-    """
-    require_choice("initialization", given["initialization"], INITIALIZATIONS)
-    for name in ("weight_scale", "reg", "eps"):
-        value = given[name]
-        several = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str)
-        for one in value if several else [value]:
-            require_number(name, one, least=0)
-    for seed in np.atleast_1d(np.asarray(given["seed"], dtype=object)):
-        if seed is not None:
-            require_number("seed", seed, least=0, whole=True)
-    if given["dtype"] not in (np.float32, np.float64, float, "float32", "float64"):
-        raise ValueError(f"dtype must be float32 or float64, not {given['dtype']!r}")
-
-
-def _members(**settings):
-    """K if any setting is a sequence, else None. Raises ValueError if two differ in length."""
-    lengths = {name: len(np.ravel(value)) for name, value in settings.items() if np.ndim(value)}
-    if len(set(lengths.values())) > 1 or 0 in lengths.values():
-        raise ValueError(
-            f"each setting of a population needs equally many members, and at least one, not {lengths}"
-        )
-    return next(iter(lengths.values()), None)

@@ -26,7 +26,7 @@ def put_in(own, layers, members=None):
     if not isinstance(own, Mapping):
         raise ValueError(f"layers must be a dict of pairs of functions, not {own!r}")
     kinds = {layer.kind for layer in layers if layer.pair}
-    axes = {len(layer.in_shape) for layer in layers if layer.in_shape and layer.axes}
+    axes = {len(layer.in_shape) for layer in layers if layer.family == "activation"} or {1, 3}
     for kind, layer in LAYERS.items():
         is_possible = layer.family in OPTIONAL or (layer.family == "normalization" and axes & {*layer.axes})
         kinds |= {kind} if is_possible else set()
