@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping, MutableMapping
+from contextlib import contextmanager
 from copy import deepcopy
 
 import numpy as np
@@ -127,6 +128,20 @@ class BorrowedNet:
 
     def replace(self, leaves):
         """Its functions are its own."""
+
+    @contextmanager
+    def frozen(self):
+        """Within it, a copy of the model with the same parameters is in its place, so that training mode
+        changes nothing but these; at its end `np.random` is what it was."""
+        model, legacy = self.model, random.legacy()
+        before = random.get_state(legacy)
+        self.model = deepcopy(model)
+        self.model.params.update(self._views)
+        try:
+            yield self
+        finally:
+            self.model = model
+            random.set_state(legacy, before)
 
     def state(self):
         """A copy of the whole model."""
