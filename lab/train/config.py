@@ -28,7 +28,7 @@ PREPROCESSINGS = (None, "unit", "mean_image", "standardize")
 COEFFICIENTS = {
     **dict.fromkeys(("momentum", "decay_rate", "beta1", "beta2"), (0, 1 - 1e-9)),
     **dict.fromkeys(("epsilon", "factor", "final", "lowest"), (0, np.inf)),
-    **dict.fromkeys(("every", "half_cycle"), (1, np.inf)),
+    **dict.fromkeys(("every", "half_cycle", "rise"), (1, np.inf)),
 }
 # What a network is built from, besides the sizes that the data decides.
 NETWORK_FIELDS = (
@@ -46,7 +46,8 @@ class Config:
     `lab.nn.models.architecture.Settings`; what the model doesn't hear of hidden_dims, placement and
     width_factor stays at its default.
     optimizer: "sgd", "momentum", "rmsprop", "adam"; optim_config: its coefficients. learning_rate: the base
-    rate of the schedule "constant", "step", "cosine" or "cyclic"; schedule_config: see `lab.nn.schedule`.
+    rate of the schedule "constant", "step", "cosine", "cyclic" or "warmup"; schedule_config: see
+    `lab.nn.schedule`.
     batch_size; sampling: "epoch" visits every sample once an epoch, "with_replacement" draws each minibatch
     anew, as courses do; epochs. reg multiplies 0.5 * sum(w**2).
     seed: of the weights. data_seed: of split, minibatches, dropout and noise; None is `seed`.

@@ -89,7 +89,7 @@ def test_json_that_is_no_configuration_is_refused_in_words(text, message):
             {"schedule": "step", "schedule_config": {"gamma": 1}},
             "schedule_config has no 'gamma'; .*every, factor",
         ),
-        ({"schedule": "linear"}, "schedule must be one of constant, step, cosine, cyclic"),
+        ({"schedule": "linear"}, "schedule must be one of constant, step, cosine, cyclic, warmup"),
         ({"sampling": "random"}, "sampling must be one of epoch, with_replacement"),
         ({"preprocessing": "pca"}, "preprocessing must be one of"),
         ({"augmentation": "rotate"}, "augmentation must be one of"),
@@ -104,6 +104,10 @@ def test_json_that_is_no_configuration_is_refused_in_words(text, message):
         (
             {"schedule": "step", "schedule_config": {"every": 0}},
             r"schedule_config\['every'\] must be .* from 1 on",
+        ),
+        (
+            {"schedule": "warmup", "schedule_config": {"rise": 0.5}},
+            r"schedule_config\['rise'\] must be a number from 1 on, not 0.5",
         ),
         ({"epochs": 0}, "epochs must be a whole number from 1 on"),
         ({"train_size": 0}, "train_size must be a whole number from 1 on"),
