@@ -1,5 +1,7 @@
 """The registry of layers: everything that lists layers, normalizations or activations reads it here."""
 
+import sys
+
 from lab.nn.affine import Affine
 from lab.nn.batchnorm import BatchNorm
 from lab.nn.dropout import Dropout
@@ -21,7 +23,13 @@ LAYERS: dict[str, type[Layer]] = {
         ReLU, LeakyReLU, Sigmoid, Tanh, Dropout,
     )
 }  # fmt: skip
-
+# The functions of all layers by the names that courses know them by.
+FUNCTIONS = {
+    name: function
+    for layer in LAYERS.values()
+    for name, function in vars(sys.modules[layer.__module__]).items()
+    if name.startswith((f"{layer.kind}_forward", f"{layer.kind}_backward"))
+}
 ACTIVATIONS = tuple(kind for kind, layer in LAYERS.items() if layer.family == "activation")
 _OF_ACTIVATIONS = [
     layer for layer in LAYERS.values() if layer.family == "normalization" and not layer.instead_of

@@ -157,8 +157,8 @@ class Training:
         xp, backend = array_module("numpy" if net is not None else config.backend)
         rates = members.pop("learning_rate", config.learning_rate)
         settings = {**config.network(), **members, "data_seed": data_seed, "xp": xp, "own": layers}
-        if np.ndim(rates) and not members:  # the network learns from this how many members it has
-            settings["weight_scale"] = [config.weight_scale] * len(rates)
+        if np.ndim(rates) and not members:
+            settings["members"] = len(rates)
         if net is None:
             net = build(input_shape=shape, num_classes=num_classes, **settings)
         else:

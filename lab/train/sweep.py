@@ -35,7 +35,7 @@ MOST_PARAMETERS = 2_000_000  # of all members of a population together
 
 # Fields that Config got after the first files were named, and their defaults then, as JSON has them. Written
 # out, for with Config's own a changed default would rename files, and what is finished be trained again.
-LATER_FIELDS: dict[str, Any] = {}
+LATER_FIELDS: dict[str, Any] = {"model": "fully_connected", "placement": "pre", "width_factor": 1.0}
 
 Trained = Generator[tuple[Config, Run], None, None]
 
