@@ -19,10 +19,20 @@ from lab.nn.weightstd import WeightStd
 LAYERS: dict[str, type[Layer]] = {
     layer.kind: layer
     for layer in (
-        Affine, Flatten, BatchNorm, LayerNorm, GroupNorm, WeightStd, Noise,
-        ReLU, LeakyReLU, Sigmoid, Tanh, Dropout,
+        Affine,
+        Flatten,
+        BatchNorm,
+        LayerNorm,
+        GroupNorm,
+        WeightStd,
+        Noise,
+        ReLU,
+        LeakyReLU,
+        Sigmoid,
+        Tanh,
+        Dropout,
     )
-}  # fmt: skip
+}
 # The functions of all layers by the names that courses know them by.
 FUNCTIONS = {
     name: function
