@@ -12,6 +12,7 @@ from lab.nn.layernorm import LayerNorm
 from lab.nn.leaky_relu import LeakyReLU
 from lab.nn.noise import Noise
 from lab.nn.relu import ReLU
+from lab.nn.rmsnorm import RMSNorm
 from lab.nn.sigmoid import Sigmoid
 from lab.nn.tanh import Tanh
 from lab.nn.weightstd import WeightStd
@@ -24,6 +25,7 @@ LAYERS: dict[str, type[Layer]] = {
         BatchNorm,
         LayerNorm,
         GroupNorm,
+        RMSNorm,
         WeightStd,
         Noise,
         ReLU,

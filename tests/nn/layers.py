@@ -82,6 +82,10 @@ CASES = [
         for groups, shape in ((2, (7, 6)), (3, (4, 6, 5)))
     ],
     *[
+        Case(f"rmsnorm {len(shape)}", nn.rmsnorm_forward, nn.rmsnorm_backward, shape, ((6,),), {"eps": 1e-5})
+        for shape in ((7, 6), (4, 6, 5), (4, 6, 2, 3))
+    ],
+    *[
         Case(f"weightstd {name}", nn.weightstd_forward, nn.weightstd_backward, param={"convention": name})
         for name in WEIGHT_CONVENTIONS
     ],
