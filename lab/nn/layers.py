@@ -5,6 +5,7 @@ import sys
 from lab.nn.affine import Affine
 from lab.nn.batchnorm import BatchNorm
 from lab.nn.dropout import Dropout
+from lab.nn.dynamic_tanh import DynamicTanh
 from lab.nn.flatten import Flatten
 from lab.nn.groupnorm import GroupNorm
 from lab.nn.layer import Layer
@@ -26,6 +27,7 @@ LAYERS: dict[str, type[Layer]] = {
         LayerNorm,
         GroupNorm,
         RMSNorm,
+        DynamicTanh,
         WeightStd,
         Noise,
         ReLU,

@@ -86,6 +86,16 @@ CASES = [
         for shape in ((7, 6), (4, 6, 5), (4, 6, 2, 3))
     ],
     *[
+        Case(
+            f"dynamic tanh {len(shape)}",
+            nn.dynamic_tanh_forward,
+            nn.dynamic_tanh_backward,
+            shape,
+            ((1,), *SIX),
+        )
+        for shape in ((7, 6), (4, 6, 5), (4, 6, 2, 3))
+    ],
+    *[
         Case(f"weightstd {name}", nn.weightstd_forward, nn.weightstd_backward, param={"convention": name})
         for name in WEIGHT_CONVENTIONS
     ],
