@@ -8,6 +8,7 @@ from lab.nn.dropout import Dropout
 from lab.nn.dynamic_tanh import DynamicTanh
 from lab.nn.flatten import Flatten
 from lab.nn.groupnorm import GroupNorm
+from lab.nn.identity import Identity
 from lab.nn.layer import Layer
 from lab.nn.layernorm import LayerNorm
 from lab.nn.leaky_relu import LeakyReLU
@@ -34,6 +35,7 @@ LAYERS: dict[str, type[Layer]] = {
         LeakyReLU,
         Sigmoid,
         Tanh,
+        Identity,
         Dropout,
     )
 }

@@ -50,7 +50,7 @@ CASES = [
     Case("affine", nn.affine_forward, nn.affine_backward, parameters=((6, 4), (4,))),
     *[
         Case(name, getattr(nn, f"{name}_forward"), getattr(nn, f"{name}_backward"))
-        for name in ("relu", "leaky_relu", "sigmoid", "tanh")
+        for name in ("relu", "leaky_relu", "sigmoid", "tanh", "identity")
     ],
     *[
         Case(f"batchnorm {form} {mode} {convention}", nn.batchnorm_forward, backward, (7, 6), SIX, param)
