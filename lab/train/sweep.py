@@ -69,7 +69,7 @@ def sweep(grid, base=None, folder="runs", *, workers=None, scheduler=None, popul
     for name, value in (("workers", workers), ("population", population)):
         if value is not None:
             require_number(name, value, least=1, whole=True)
-    base = base or Config()
+    base = Config() if base is None else base
     if not isinstance(base, Config):
         raise ValueError(f"base must be a Config, not {type(base).__name__}")
     if workers is not None and scheduler is not None:
