@@ -29,7 +29,7 @@ class Case(NamedTuple):
             fresh["rng"] = np.random.default_rng(fresh["rng"])
         rng = np.random.default_rng(8)
         for name in fresh.keys() & {"running_mean", "running_var"}:
-            fresh[name] = rng.uniform(0.5, 2, (*lead, self.shape[-1]))
+            fresh[name] = rng.uniform(0.5, 2, (*lead, *self.parameters[0]))
         return fresh
 
     def inputs(self, rng, lead=(), dtype=np.float64):
@@ -82,18 +82,21 @@ CASES = [
         for groups, shape in ((2, (7, 6)), (3, (4, 6, 5)))
     ],
     *[
-        Case(f"weightstd {name}", nn.weightstd_forward, nn.weightstd_backward, param={"convention": name})
+        Case(f"weightstd {name} {of}", nn.weightstd_forward, nn.weightstd_backward, shape, (), param)
         for name in WEIGHT_CONVENTIONS
+        for of, shape in (("matrix", (7, 6)), ("kernels", (6, 3, 3, 2)))
+        for param in [{"convention": name}]
     ],
     *[
         Case(
-            f"{name} {mode}",
+            f"{name} {mode} {of}",
             getattr(nn, f"{name}_forward"),
             getattr(nn, f"{name}_backward"),
-            (7, 6),
+            shape,
             (),
             param,
         )
+        for of, shape in (("rows", (7, 6)), ("images", (5, 6, 3, 4)))
         for name, sizes in (("dropout", {"p": 0.6}), ("noise", {}))
         for mode in ("train", "test")
         for param in [{"mode": mode, "rng": 5, **sizes}]
