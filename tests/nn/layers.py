@@ -103,6 +103,62 @@ CASES = [
     ],
 ]
 
+IMAGES = (5, 6, 3, 4)
+IMAGE_CASES = [
+    *[
+        Case(
+            f"conv {stride} {pad}",
+            nn.conv_forward,
+            nn.conv_backward,
+            (5, 6, *size),
+            ((4, 6, *kernel), (4,)),
+            {"stride": stride, "pad": pad},
+        )
+        for stride, pad, size, kernel in (
+            (1, 1, (3, 4), (3, 3)),
+            (1, 0, (3, 4), (1, 1)),
+            (2, 1, (5, 6), (3, 3)),
+            (3, 2, (5, 4), (2, 1)),
+        )
+    ],
+    *[
+        Case(
+            f"{kind}_pool {height} {width} {stride}",
+            getattr(nn, f"{kind}_pool_forward"),
+            getattr(nn, f"{kind}_pool_backward"),
+            (5, 6, 5, 4),
+            (),
+            {"pool_height": height, "pool_width": width, "stride": stride},
+        )
+        for kind in ("max", "avg")
+        for height, width, stride in ((2, 2, 2), (3, 2, 1))
+    ],
+    *[
+        Case(
+            f"spatial_batchnorm {mode}",
+            nn.spatial_batchnorm_forward,
+            nn.spatial_batchnorm_backward,
+            IMAGES,
+            SIX,
+            {"mode": mode, **running},
+        )
+        for mode, running in (("train", {}), ("test", {"running_mean": 0, "running_var": 0}))
+    ],
+    Case(
+        "spatial_groupnorm",
+        lambda x, gamma, beta, param: nn.spatial_groupnorm_forward(x, gamma, beta, 3, param),
+        nn.spatial_groupnorm_backward,
+        IMAGES,
+        SIX,
+        {"eps": 0.1},
+    ),
+    *[
+        Case(f"{name} of images", getattr(nn, f"{name}_forward"), getattr(nn, f"{name}_backward"), IMAGES)
+        for name in ("relu", "leaky_relu", "sigmoid", "tanh")
+    ],
+]
+CASES += IMAGE_CASES
+
 COMPILED = [
     case._replace(name=f"compiled {case.name}", forward=forward, backward=backward)
     for case in CASES
