@@ -364,3 +364,17 @@ def test_kernels_warn_of_nothing():
         for _ in training:
             pass
     assert np.isfinite(training.loss).all()
+
+
+@dtypes
+@pytest.mark.parametrize("lead", [(), (3,)])
+def test_relu_of_images_gives_the_same_bits_in_any_order(dtype, lead):
+    """Channels first or last, in x and dout; where the two differ, too, also if there are as many rows."""
+    x, dout = np.random.default_rng(0).normal(size=(2, *lead, 2, 4, 4, 4)).astype(dtype)
+    last = [np.moveaxis(np.moveaxis(array, -3, -1).copy(), -1, -3) for array in (x, dout)]
+    for one in (x, last[0], np.asfortranarray(x)):
+        out, cache = kernels.relu_forward(one)
+        np.testing.assert_array_equal(out, relu.relu_forward(x)[0])
+        for other in (dout, last[1], np.asfortranarray(dout)):
+            dx = kernels.relu_backward(other, cache)
+            np.testing.assert_array_equal(dx, relu.relu_backward(dout, x))
