@@ -179,7 +179,7 @@ def stored():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda run: run["config"].update(model="vgg11"), "a configuration has no 'model'"),
+        (lambda run: run["config"].update(architecture="vgg11"), "a configuration has no 'architecture'"),
         (lambda run: run["config"].update(batch_size="x"), "batch_size must be a whole number"),
         (lambda run: run.update(loss="x"), "could not convert string to float: 'x'"),
         (lambda run: run.update(train_acc=[[1]]), "train_acc has another length than acc_update"),
@@ -211,6 +211,6 @@ def test_the_command_line(tmp_path):
     assert said in failed("sweep", "reg=0,1", "reg=2,3")
     assert "epochs stands there twice" in failed("train", "epochs=1", "epochs=2")
     path = tmp_path / "config.json"
-    path.write_text('{"model": "vgg11"}')
-    said = f"{path} holds no configuration that this version knows: a configuration has no 'model'"
+    path.write_text('{"architecture": "vgg11"}')
+    said = f"{path} holds no configuration that this version knows: a configuration has no 'architecture'"
     assert said in failed("train", "--config", str(path)).replace("\n", "")

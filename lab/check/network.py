@@ -297,8 +297,8 @@ def _wrong_below(layer, names, functions, exam):
 def _one_bn_param_for_all(make, exam):
     """Like a network whose layers, all of one width, share their running statistics."""
     twin = Twin(exam, "batchnorm", dims=[exam.features] * 2)
-    for layer in twin.net.layers:
-        if "gamma" in layer.shapes:
+    for layer in twin.net.all_layers:
+        if layer.family == "normalization":
             layer.param = twin.net.bn_params[0]
     yield twin.scores_after_training(make)
 

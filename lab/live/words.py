@@ -5,19 +5,15 @@ from html import escape
 import numpy as np
 
 from lab.live.race import OWN_MODEL, Frame, Side, differences
+from lab.nn import layers, models
+from lab.nn.models.architecture import sizes_in_words
 from lab.train import Config
 
-NORMALIZATIONS = {
-    None: "none",
-    "batchnorm": "batch norm",
-    "layernorm": "layer norm",
-    "groupnorm": "group norm",
-    "weightstd": "weight std.",
-    "batchnorm+weightstd": "batch norm + weight std.",
-    "groupnorm+weightstd": "group norm + weight std.",
-}
+NORMALIZATIONS = {value: layers.normalization_in_words(value) for value in layers.NORMALIZATIONS}
+MODELS = {name: architecture.title for name, architecture in models.MODELS.items()}
+PLACEMENTS = {"pre": "pre-norm", "post": "post-norm", "sandwich": "sandwich norm"}
 DATASETS = {"digits": "digits", "cifar10": "CIFAR-10", "mnist": "MNIST", "glass": "glass"}
-ACTIVATIONS = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "sigmoid": "sigmoid", "tanh": "tanh"}
+ACTIVATIONS = {kind: layers.LAYERS[kind].title for kind in layers.ACTIVATIONS}
 OPTIMIZERS = {"sgd": "SGD", "momentum": "momentum", "rmsprop": "RMSProp", "adam": "Adam"}
 INITIALIZATIONS = {"normal": "normal", "he": "He", "xavier": "Xavier"}
 DEVICES = {"numpy": "processor", "cupy": "GPU", "auto": "GPU, if there is one"}
@@ -32,12 +28,13 @@ FIELDS = {  # of a configuration, where the name as it is written isn't the word
 }
 TABLES: dict[str, dict] = {
     "normalization": NORMALIZATIONS | {None: "no normalization"},
+    "model": MODELS,
+    "placement": PLACEMENTS,
     "dataset": DATASETS,
     "activation": ACTIVATIONS,
     "optimizer": OPTIMIZERS,
     "backend": DEVICES,
 }
-KINDS = {**ACTIVATIONS, "affine": "affine layer"}  # of layers, where the name isn't the word
 VANISHED, EXPLODED = 1e-3, 1e3  # sizes of a unit in the last hidden layer that are worth a word
 MANY = 0.5  # share of silent units that is worth a word
 SAID_DIFFERENCES = 3  # that a name lists
@@ -52,8 +49,12 @@ def name(config: Config, own=()) -> str:
     """A network by its normalization; own: what of it is somebody's own code, see `Side`."""
     if OWN_MODEL in own:  # no configuration describes it
         return "own network"
-    mine = [kind for kind in own if kind in (config.normalization or "").split("+")]
-    others = [KINDS.get(kind, kind) for kind in own if kind not in NORMALIZATIONS]
+    known = {kind: layers.LAYERS[kind] for kind in own if kind in layers.LAYERS}
+    plain = {kind: known[kind].instead_of or kind if kind in known else kind for kind in own}
+    mine = [kind for kind in own if plain[kind] in (config.normalization or "").split("+")]
+    others = [
+        known[kind].title if kind in known else kind for kind in own if plain[kind] not in NORMALIZATIONS
+    ]
     said = "no normalization" if config.normalization is None else NORMALIZATIONS[config.normalization]
     said = f"own {said}" if mine else said
     return f"{said}, own {', '.join(others)}" if others else said
@@ -88,7 +89,7 @@ def setting(config: Config, field: str) -> str:
     if field == "noise":
         return "noise" if value else "no noise"
     if field == "hidden_dims":
-        return _layers(value)
+        return sizes_in_words(config)
     word = FIELDS.get(field, field.replace("_", " "))
     if isinstance(value, float):
         return f"{word} {value:g}"
@@ -118,15 +119,9 @@ def figures(side: Side) -> str:
 def summary(config: Config, own=()) -> str:
     """What both networks have in common: data, layers, optimizer; own: see `name`."""
     data = DATASETS.get(config.dataset, config.dataset)
-    network = f"{_layers(config.hidden_dims)} {ACTIVATIONS[config.activation]} · "
+    network = f"{config.architecture.in_words(config)} {ACTIVATIONS[config.activation]} · "
     optimizer = f"{OPTIMIZERS[config.optimizer]} {config.learning_rate:g}"
     return f"{data} · {'' if OWN_MODEL in own else network}{optimizer}"
-
-
-def _layers(sizes) -> str:
-    if not sizes:
-        return "no hidden layer"
-    return f"{len(sizes)}×{sizes[0]}" if len(set(sizes)) == 1 else "-".join(map(str, sizes))
 
 
 def state(frame: Frame) -> str:

@@ -16,7 +16,7 @@ from lab.nn.groupnorm import groupnorm_backward, groupnorm_forward
 from lab.nn.layernorm import layernorm_backward, layernorm_forward
 from lab.nn.leaky_relu import leaky_relu_backward, leaky_relu_forward
 from lab.nn.max_pool import max_pool_backward, max_pool_forward
-from lab.nn.network import FullyConnectedNet
+from lab.nn.models.fully_connected import FullyConnectedNet
 from lab.nn.noise import noise_backward, noise_forward
 from lab.nn.relu import relu_backward, relu_forward
 from lab.nn.sigmoid import sigmoid_backward, sigmoid_forward

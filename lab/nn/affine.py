@@ -1,7 +1,8 @@
 """Affine layer: out = x w + b."""
 
 from lab.nn.backend import namespace
-from lab.nn.layer import Layer
+from lab.nn.layer import Parameter
+from lab.nn.linear import Linear
 from lab.nn.standardize import sum_of_rows
 from lab.nn.validation import require_array, require_shape
 
@@ -44,24 +45,18 @@ def affine_backward(dout, cache, into=(None, None), needs_dx=True):
     return dx, dw, db
 
 
-class Affine(Layer):
-    """An affine layer that writes its gradients where the network wants them, and that may standardize
-    its weights first."""
+class Affine(Linear):
+    kind, title = "affine", "affine layer"
+    pair = affine_forward, affine_backward
+    axes = (1,)
 
-    is_first = False  # its input is the data: nobody needs dx
-    weightstd: Layer | None = None  # a Layer that turns w into w_hat
+    def __init__(self, fan_in, fan_out):
+        """fan_in, fan_out: features of a row before and after."""
+        weight = Parameter("W", "weight", (fan_in, fan_out), fan_in=fan_in, fan_out=fan_out)
+        super().__init__([weight, Parameter("b", "bias", (fan_out,))])
 
-    def forward(self, x, training):
-        w, b = self.values
-        if self.weightstd:
-            w = self.weightstd.forward(w, training)
-        out, self.cache = self.functions[0](x, w, b)
-        return out
-
-    def backward(self, dout):
-        needs_dx = not self.is_first
-        dx, dw, db = self.functions[1](dout, self.cache, into=self.gradients, needs_dx=needs_dx)
-        if self.weightstd:
-            dw = self.weightstd.backward(dw)
-        self._keep((dw, db))
-        return dx
+    def out_shape(self, shape):
+        fan_in, fan_out = self.parameters[0].shape
+        if shape != (fan_in,):
+            raise ValueError(f"the affine layer takes rows of {fan_in} features, not {shape[0]}")
+        return (fan_out,)

@@ -10,7 +10,9 @@ population's, (K, N, D) with (K, D); `...` stands for the optional K. NumPy and 
 from typing import NamedTuple
 
 from lab.nn.backend import namespace
+from lab.nn.layer import Layer, scale_and_shift
 from lab.nn.standardize import (
+    CONVENTIONS,
     Array,
     Standardized,
     convention_of,
@@ -129,3 +131,29 @@ def _update_running(bn_param, convention, n, mean, var):
         var = var * unbiased
     bn_param["running_mean"] = keep * bn_param.get("running_mean", 0.0) + add * mean
     bn_param["running_var"] = keep * bn_param.get("running_var", convention.initial_var) + add * var
+
+
+class BatchNorm(Layer):
+    """Batch normalization of rows, which keeps running statistics for test mode."""
+
+    kind, title, family = "batchnorm", "batch norm", "normalization"
+    pair = batchnorm_forward, batchnorm_backward_alt
+    axes = (1,)
+    settings = ("eps", "momentum", "convention")
+    conventions = CONVENTIONS
+    offered_with = ("weightstd",)
+
+    def __init__(self, features, eps=1e-5, momentum=None, convention="course"):
+        """momentum: of the running statistics; None is the convention's."""
+        if momentum is None:
+            momentum = CONVENTIONS[convention].momentum
+        settings = {"eps": eps, "convention": convention, "momentum": float(momentum)}
+        super().__init__(scale_and_shift(features), settings)
+
+    def start(self, members, xp, dtype):
+        """There is a test mode before the first update, too."""
+        super().start(members, xp, dtype)
+        (features,), lead = self.parameters[0].shape, () if members is None else (members,)
+        initial_var = CONVENTIONS[self.param["convention"]].initial_var
+        self.param["running_mean"] = xp.zeros((*lead, features), dtype=dtype)
+        self.param["running_var"] = xp.full((*lead, features), initial_var, dtype=dtype)

@@ -81,7 +81,7 @@ def prepare() -> None:
 
 def _train_a_little(leaves):
     """Compile what float32 networks use, or fetch it from the cache, before it is waited for."""
-    from lab.nn.network import FullyConnectedNet
+    from lab.nn.models.fully_connected import FullyConnectedNet
     from lab.nn.optim import Adam
 
     X = np.ones((2, 4), np.float32)

@@ -3,6 +3,7 @@
 from lab.nn import random
 from lab.nn.backend import namespace
 from lab.nn.images import as_drawn, drawn_shape
+from lab.nn.layer import Layer
 from lab.nn.validation import require_array, require_shape
 
 
@@ -37,3 +38,15 @@ def dropout_backward(dout, cache):
     if cache is not None:
         require_shape("dout", dout, (*dout.shape[: -cache.ndim], *cache.shape))
     return dout.copy(order="K") if cache is None else dout * cache
+
+
+class Dropout(Layer):
+    """Dropout that draws from the network's stream."""
+
+    kind, title, family = "dropout", "dropout", "random"
+    pair = dropout_forward, dropout_backward
+    stream = "dropout"
+
+    def __init__(self, keep_ratio):
+        """keep_ratio: the probability to keep a unit."""
+        super().__init__(param={"p": float(keep_ratio)})

@@ -10,7 +10,9 @@ are instance norm.
 from numbers import Integral
 from typing import NamedTuple
 
+from lab.nn.layer import Layer, scale_and_shift
 from lab.nn.standardize import (
+    CONVENTIONS,
     Array,
     Standardized,
     convention_of,
@@ -85,3 +87,21 @@ def _channels(per_channel, x):
     positions = x.ndim - per_channel.ndim - 1
     shape = (*per_channel.shape[:-1], 1, per_channel.shape[-1], *[1] * positions)
     return per_channel.reshape(shape)
+
+
+class GroupNorm(Layer):
+    """Group normalization of rows."""
+
+    kind, title, family = "groupnorm", "group norm", "normalization"
+    pair = groupnorm_forward, groupnorm_backward
+    axes = (1,)
+    settings = ("eps", "convention", "num_groups")
+    conventions = CONVENTIONS
+    offered_with = ("weightstd",)
+
+    def __init__(self, features, num_groups, eps=1e-5, convention="course"):
+        """num_groups: a divisor of the features. Raises ValueError for another number."""
+        if features % num_groups:
+            raise ValueError(f"num_groups must divide the {features} units of each layer, not {num_groups!r}")
+        param = {"eps": eps, "convention": convention, "num_groups": int(num_groups)}
+        super().__init__(scale_and_shift(features), param)

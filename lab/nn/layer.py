@@ -1,6 +1,28 @@
 """Bookkeeping around a pair of functions: parameters, settings, running state and the cache."""
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+Shape = tuple[int, ...]
+
+
+class Parameter(NamedTuple):
+    """What a layer learns.
+
+    name: as courses call it; a network adds a number, W1. role: "weight" (drawn at random, decayed by L2),
+    "bias", "scale", "shift" or "other". shape: in a single network. initial: where it starts, unless it is a
+    weight. fan_in, fan_out: of a weight, inputs of an output and outputs of an input.
+    """
+
+    name: str
+    role: str
+    shape: Shape
+    initial: float = 0.0
+    fan_in: int = 0
+    fan_out: int = 0
 
 
 class Layer:
@@ -8,18 +30,62 @@ class Layer:
     and what has to be remembered between its calls. Where there are parameters, backward takes `into`,
     arrays that it may write their gradients to.
 
-    pair: the two functions. shapes: {name: shape} of the parameters, in the order of the arguments.
-    param: the settings and running state that forward takes last (its "mode" is kept up to date), or
-        None where it takes none. A "rng" in it belongs to the network and isn't part of the state.
+    kind: its name in `lab.nn.layers.LAYERS`. title: the same in words. family: "linear", "normalization",
+    "activation", "random" (drawn anew at every update), "weights" (a function of weights), or "" for others.
+    pair: the two functions. axes: how many a sample may have, () for any. stream: the random stream that it
+    draws from, which belongs to the network and isn't part of the state. settings, conventions: what of an
+    architecture's settings its constructor takes by name, and the conventions that it knows. instead_of: the
+    kind whose form it is for samples of other axes. offered_with: the kinds that a normalization is joined
+    with by name.
     """
 
-    def __init__(self, pair, shapes=None, param=None):
-        self.functions = pair
-        self.shapes = shapes or {}
-        self.param = param
+    kind: ClassVar[str] = ""
+    title: ClassVar[str] = ""
+    family: ClassVar[str] = ""
+    pair: ClassVar[tuple[Callable, ...]] = ()
+    axes: ClassVar[Shape] = ()
+    stream: ClassVar[str] = ""
+    settings: ClassVar[tuple[str, ...]] = ()
+    conventions: ClassVar[Mapping[str, Any]] = {}
+    instead_of: ClassVar[str] = ""
+    offered_with: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, parameters: Iterable[Parameter] = (), param: Any = None):
+        """param: the settings and running state that forward takes last (its "mode" is kept up to date), or
+        None where it takes none."""
+        self.parameters = tuple(parameters)
+        self.param: Any = param
+        self.functions = self.pair
+        self.in_shape: Any = None  # of a sample, as `fit` was told
         self.values: tuple = ()  # views into the network's flat buffers, bound by the network
         self.gradients: tuple = ()
-        self.cache = None
+        self.cache: Any = None
+
+    def walk(self) -> Iterator["Layer"]:
+        """The layers that compute, in the order of the forward pass: this one, or what it is made of."""
+        yield self
+
+    def fit(self, shape: Shape) -> Shape:
+        """Take samples of this shape from now on. Returns the shape of what comes out of one.
+
+        Raises ValueError where they don't fit.
+        """
+        if self.axes and len(shape) not in self.axes:
+            wanted = {1: "rows (N, D)", 3: "images (N, C, H, W)"}
+            taken = " or ".join(wanted[n] for n in self.axes)
+            raise ValueError(f"{self.title} takes {taken}, not samples of shape {shape}")
+        self.in_shape = shape
+        return self.out_shape(shape)
+
+    def out_shape(self, shape: Shape) -> Shape:
+        """The shape of what comes out of a sample of this shape. Raises ValueError where it doesn't fit."""
+        return shape
+
+    def start(self, members: int | None, xp, dtype):
+        """Make what training begins with: settings for each of K members, running statistics."""
+        eps = (self.param or {}).get("eps", 0.0)
+        if np.ndim(eps):
+            self.param["eps"] = xp.asarray(np.asarray(eps, dtype=dtype))[:, None]
 
     def forward(self, x, training):
         """out, in training or test mode."""
@@ -54,3 +120,15 @@ class Layer:
             rng = {name: self.param[name] for name in ("rng",) if name in self.param}
             self.param.clear()
             self.param.update(deepcopy(state), **rng)
+
+
+def fit(layers: Iterable[Layer], shape: Shape) -> Shape:
+    """Fit layers to samples of a shape, one behind the other. Returns the shape of what comes out of one."""
+    for layer in layers:
+        shape = layer.fit(shape)
+    return shape
+
+
+def scale_and_shift(features: int) -> tuple[Parameter, Parameter]:
+    """gamma and beta, one of each for every feature or channel."""
+    return Parameter("gamma", "scale", (features,), 1.0), Parameter("beta", "shift", (features,))

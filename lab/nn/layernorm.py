@@ -8,7 +8,9 @@ mode alike. Up to gamma and beta it is batch normalization of the transposed min
 
 from typing import NamedTuple
 
+from lab.nn.layer import Layer, scale_and_shift
 from lab.nn.standardize import (
+    CONVENTIONS,
     Array,
     Standardized,
     convention_of,
@@ -52,3 +54,17 @@ def layernorm_backward(dout, cache, into=(None, None)):
     dbeta = sum_of_rows(dout, out=into[1])
     dx = standardize_backward((dout * rows(gamma)).swapaxes(-1, -2), standardized)
     return dx.swapaxes(-1, -2), dgamma, dbeta
+
+
+class LayerNorm(Layer):
+    """Layer normalization of rows."""
+
+    kind, title, family = "layernorm", "layer norm", "normalization"
+    pair = layernorm_forward, layernorm_backward
+    axes = (1,)
+    settings = ("eps", "convention")
+    conventions = CONVENTIONS
+    offered_with = ("weightstd",)
+
+    def __init__(self, features, eps=1e-5, convention="course"):
+        super().__init__(scale_and_shift(features), {"eps": eps, "convention": convention})

@@ -1,6 +1,7 @@
 """Leaky rectified linear unit (Maas, Hannun and Ng, 2013): out = x where x > 0, slope * x elsewhere."""
 
 from lab.nn.backend import namespace
+from lab.nn.layer import Layer
 from lab.nn.validation import require_shape
 
 
@@ -14,3 +15,8 @@ def leaky_relu_backward(dout, cache):
     x, slope = cache
     require_shape("dout", dout, x.shape)
     return namespace(x).where(x > 0, dout, dout * slope)
+
+
+class LeakyReLU(Layer):
+    kind, title, family = "leaky_relu", "leaky ReLU", "activation"
+    pair = leaky_relu_forward, leaky_relu_backward

@@ -8,6 +8,7 @@ m ~ U(mu - r_mu, mu + r_mu) and s ~ N(sigma, r_sigma**2). The default sizes are 
 from lab.nn import random
 from lab.nn.backend import namespace
 from lab.nn.images import as_drawn, drawn_shape
+from lab.nn.layer import Layer
 from lab.nn.validation import require_array, require_shape
 
 NOISE = {"n_mu": 0.5, "n_sigma": 1.25, "r_mu": 0.1, "r_sigma": 0.1}
@@ -46,3 +47,15 @@ def noise_backward(dout, cache):
     if cache is not None:
         require_shape("dout", dout, (*dout.shape[: -cache.ndim], *cache.shape))
     return dout.copy(order="K") if cache is None else dout * cache
+
+
+class Noise(Layer):
+    """Noise that draws from the network's stream."""
+
+    kind, title, family = "noise", "noise", "random"
+    pair = noise_forward, noise_backward
+    stream = "noise"
+
+    def __init__(self, sizes=NOISE):
+        """sizes: some of `NOISE`, by name; those that are missing are as there."""
+        super().__init__(param={name: float(size) for name, size in sizes.items()})

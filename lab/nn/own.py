@@ -5,23 +5,58 @@ was made; what they raise goes through untouched. They are written for one netwo
 they are applied member by member.
 """
 
+from collections.abc import Mapping, Sequence
 from math import prod
 
 from lab.nn.backend import namespace
+from lab.nn.layer import Layer
+from lab.nn.layers import LAYERS
 from lab.nn.random import get_state, set_state
+from lab.nn.validation import require_known
+
+OPTIONAL = ("activation", "random", "weights")  # families that a network may have or not
 
 
-def adopt(pair, members=None):
-    """The pair as `lab.nn.layer.Layer` wants it.
+def put_in(own, layers, members=None):
+    """Put own pairs in the place of the lab's, in each layer of their kind.
+
+    own: {kind: (forward, backward)}. layers: of a network. members: K in a population.
+    Raises ValueError for what isn't that, and for kinds that the network couldn't have whatever its settings.
+    """
+    if not isinstance(own, Mapping):
+        raise ValueError(f"layers must be a dict of pairs of functions, not {own!r}")
+    kinds = {layer.kind for layer in layers if layer.pair}
+    axes = {len(layer.in_shape) for layer in layers if layer.family == "activation"} or {1, 3}
+    for kind, layer in LAYERS.items():
+        is_possible = layer.family in OPTIONAL or (layer.family == "normalization" and axes & {*layer.axes})
+        kinds |= {kind} if is_possible else set()
+    require_known("layers", own, sorted(kinds))
+    for kind, pair in own.items():
+        if not isinstance(pair, Sequence) or len(pair) != 2 or not all(map(callable, pair)):
+            raise ValueError(f"layers[{kind!r}] must be a pair of functions (forward, backward)")
+    for layer in layers:
+        if layer.kind in own:
+            layer.functions = adopt(own[layer.kind], layer, members)
+
+
+def adopt(pair, layer: Layer, members=None):
+    """The pair as the layer wants it.
 
     pair: (forward, backward). members: K in a population.
     The functions raise ValueError when the pair returns something of another number or shape.
     """
     own_forward, own_backward = pair
 
+    def out_shape(x):
+        """Of what comes out of x, which may have no member axis of its own."""
+        if layer.in_shape is None:
+            return x.shape
+        return (*x.shape[: x.ndim - len(layer.in_shape)], *layer.out_shape(layer.in_shape))
+
     def forward(x, *arguments):
         if members is None:
-            return _forward(own_forward, x, arguments)
+            return _forward(own_forward, x, arguments, out_shape(x))
+        is_shared = layer.in_shape is not None and x.ndim == len(layer.in_shape) + 1  # it is the data
         by_member = [[_of_member(a, k) for a in arguments] for k in range(members)]
         streams = [param["rng"] for param in arguments if isinstance(param, dict) and "rng" in param]
         states = [get_state(rng) for rng in streams]
@@ -29,8 +64,8 @@ def adopt(pair, members=None):
         for k in range(members):
             for rng, state in zip(streams, states, strict=True):  # members share what is drawn
                 set_state(rng, state)
-            own_x = x[k] if x.ndim > 2 else x  # the data has no member axis
-            results.append(_forward(own_forward, own_x, by_member[k]))
+            own_x = x if is_shared else x[k]
+            results.append(_forward(own_forward, own_x, by_member[k], out_shape(own_x)))
         outs, caches = zip(*results, strict=True)
         xp = namespace(x)
         for i, param in enumerate(arguments):
@@ -50,14 +85,12 @@ def adopt(pair, members=None):
     return forward, backward
 
 
-def _forward(forward, x, arguments):
-    """(out in the dtype of x, what `_backward` needs)."""
+def _forward(forward, x, arguments, expected):
+    """(out in the dtype of x, what `_backward` needs). expected: the shape of out."""
     name, result = getattr(forward, "__name__", "forward"), forward(x, *arguments)
     if not isinstance(result, tuple) or len(result) != 2:
         raise ValueError(f"{name} must return (out, cache), not {_described(result)}")
     parameters = [a.shape for a in arguments if hasattr(a, "shape")]
-    matrices = [shape for shape in parameters if len(shape) == 2]
-    expected = (x.shape[0], matrices[0][1]) if matrices else x.shape
     out, cache = result
     if getattr(out, "shape", None) != expected:
         raise ValueError(f"{name} must return out of shape {expected}, not {_described(out)}")

@@ -1,6 +1,7 @@
 """Rectified linear unit (Nair and Hinton, 2010): out = max(x, 0)."""
 
 from lab.nn.backend import namespace
+from lab.nn.layer import Layer
 from lab.nn.validation import require_shape
 
 
@@ -14,3 +15,8 @@ def relu_backward(dout, cache):
     """dout: the shape of x. Returns dx; at 0 the slope is taken to be 0."""
     require_shape("dout", dout, cache.shape)
     return dout * (cache > 0)
+
+
+class ReLU(Layer):
+    kind, title, family = "relu", "ReLU", "activation"
+    pair = relu_forward, relu_backward

@@ -25,4 +25,9 @@ def cyclic(rate, t, total, lowest=1e-5, half_cycle=500):
     return rate + (lowest - rate) * position
 
 
-SCHEDULES = {"constant": constant, "step": step, "cosine": cosine, "cyclic": cyclic}
+def warmup(rate, t, total, rise=100):
+    """Linearly up to `rate` in the first `rise` updates, then constant (Goyal and others, 2017, 2.2)."""
+    return rate * min((t + 1) / rise, 1.0)
+
+
+SCHEDULES = {"constant": constant, "step": step, "cosine": cosine, "cyclic": cyclic, "warmup": warmup}

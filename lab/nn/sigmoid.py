@@ -1,6 +1,7 @@
 """Logistic sigmoid: out = 1 / (1 + exp(-x))."""
 
 from lab.nn.backend import namespace
+from lab.nn.layer import Layer
 from lab.nn.validation import require_shape
 
 
@@ -17,3 +18,8 @@ def sigmoid_backward(dout, cache):
     """dout: the shape of x. Returns dx = dout * out * (1 - out)."""
     require_shape("dout", dout, cache.shape)
     return dout * cache * (1 - cache)
+
+
+class Sigmoid(Layer):
+    kind, title, family = "sigmoid", "sigmoid", "activation"
+    pair = sigmoid_forward, sigmoid_backward

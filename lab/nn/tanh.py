@@ -1,6 +1,7 @@
 """Hyperbolic tangent: out = tanh(x)."""
 
 from lab.nn.backend import namespace
+from lab.nn.layer import Layer
 from lab.nn.validation import require_shape
 
 
@@ -14,3 +15,8 @@ def tanh_backward(dout, cache):
     """dout: the shape of x. Returns dx = dout * (1 - out**2)."""
     require_shape("dout", dout, cache.shape)
     return dout * (1 - cache * cache)
+
+
+class Tanh(Layer):
+    kind, title, family = "tanh", "tanh", "activation"
+    pair = tanh_forward, tanh_backward

@@ -9,6 +9,7 @@ normalization it cancels.
 
 from typing import NamedTuple
 
+from lab.nn.layer import Layer
 from lab.nn.standardize import Standardized, convention_of, standardize, standardize_backward
 
 
@@ -68,3 +69,15 @@ def _by_unit(w):
 def _as_weights(matrix, shape):
     """The way back from `_by_unit`."""
     return matrix if len(shape) < 4 else matrix.swapaxes(-1, -2).reshape(shape)
+
+
+class WeightStd(Layer):
+    """What turns the weights of a linear layer into standardized ones; it isn't in the chain itself."""
+
+    kind, title, family = "weightstd", "weight std.", "weights"
+    pair = weightstd_forward, weightstd_backward
+    settings = ("convention",)
+    conventions = WEIGHT_CONVENTIONS
+
+    def __init__(self, convention="course"):
+        super().__init__(param={"convention": convention})

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from math import atanh, sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,8 @@ HISTOGRAM_LIMIT = 1e300  # what is greater has no bin: the range has to be finit
 
 
 class Passed(NamedTuple):
-    """What passed through one hidden layer, (..., N, D) in float64."""
+    """What passed through one hidden layer, (..., N, D) in float64; of images, whose units are the channels,
+    N counts samples and positions."""
 
     normalized: np.ndarray | None  # into the normalization, None where there is none
     activated: np.ndarray  # into the activation function
@@ -46,9 +47,9 @@ class Passed(NamedTuple):
 class Signals:
     """What could be seen in one update of a network with L hidden layers; `...` is () or (K,).
 
-    activation: one of `lab.nn.network.ACTIVATIONS`, "" for a network that isn't the lab's.
-    gradient_norms: (..., L + 1), the norm of each weight matrix's gradient, L2 included.
-    update_ratios: (..., L + 1), log10(|dW| / |W|) of each weight matrix W and its update dW.
+    activation: one of `lab.nn.layers.ACTIVATIONS`, "" for a network that isn't the lab's.
+    gradient_norms: (..., W), the norm of the gradient of each of the W weights, L2 included.
+    update_ratios: (..., W), log10(|dw| / |w|) of each weight w and its update dw.
     The network of somebody else has no hidden layers to look into: only its matrices are seen, and L is 0.
     """
 
@@ -141,14 +142,14 @@ def observe(training: Training) -> Signals | None:
     _ = training.accuracies  # else they would be measured within the update, by other forward passes
     net = training.net
     hidden = _hidden_layers(net)
-    before = [np.array(to_host(w), dtype=float) for w, _ in _weights(net)]
+    before = [np.array(to_host(w), dtype=float) for w, _ in net.weights]
     with _recorded([layer for pair in hidden for layer in pair if layer is not None]) as seen:
         if next(iter(training), None) is None:
             return None
     lead = () if net.members is None else (net.members,)
     passed = []
     for normalization, activation in hidden:
-        settings = normalization.param if normalization else {}
+        settings: dict[str, Any] = (normalization.param if normalization else None) or {}
         eps, running_var = (
             (settings["eps"], np.array(to_host(settings["running_var"]), dtype=float))
             if "running_var" in settings
@@ -160,11 +161,11 @@ def observe(training: Training) -> Signals | None:
 
     gradient_norms, update_ratios = [], []
     with np.errstate(all="ignore"):
-        for old, (w, gradient) in zip(before, _weights(net), strict=True):
-            gradient_norms.append(_norm(to_host(gradient)))
-            update_ratios.append(np.log10(_norm(to_host(w) - old) / _norm(old)))
+        for old, (w, gradient) in zip(before, net.weights, strict=True):
+            gradient_norms.append(_norm(to_host(gradient), lead))
+            update_ratios.append(np.log10(_norm(to_host(w) - old, lead) / _norm(old, lead)))
     return Signals(
-        getattr(net, "_arguments", {}).get("activation", ""),
+        hidden[0][1].kind if hidden else "",
         np.stack(gradient_norms, axis=-1),
         np.stack(update_ratios, axis=-1),
         tuple(passed),
@@ -172,29 +173,16 @@ def observe(training: Training) -> Signals | None:
     )
 
 
-def _weights(net):
-    """Each weight matrix and its gradient, from the first layer on."""
-    if hasattr(net, "layers"):
-        return [(layer.values[0], layer.gradients[0]) for layer in net.layers if "W" in layer.shapes]
-    params = net.model.params.values()
-    ends = np.cumsum([p.size for p in params])[:-1]
-    gradients = np.split(net.flat_gradient, ends)
-    return [(p, g.reshape(p.shape)) for p, g in zip(params, gradients, strict=True) if p.ndim == 2]
-
-
 def _hidden_layers(net) -> list[tuple[Layer | None, Layer]]:
-    """The normalization and the activation function of each hidden layer.
-
-    In each block a normalization alone has a gamma, and the activation function alone neither parameters
-    nor settings.
-    """
+    """Each activation function, and the normalization in front of it, if there is one."""
     found: list[tuple[Layer | None, Layer]] = []
     normalization = None
-    for layer in getattr(net, "layers", ()):
-        if "gamma" in layer.shapes:
+    for layer in net.all_layers:
+        if layer.family == "normalization":
             normalization = layer
-        elif not layer.shapes and layer.param is None:
+        elif layer.family == "activation":
             found.append((normalization, layer))
+            normalization = None
     return found
 
 
@@ -207,9 +195,9 @@ def _recorded(layers) -> Iterator[dict[Layer, tuple[np.ndarray, np.ndarray]]]:
 
     def recording(layer, forward):
         def record(x, *arguments):
-            entered = np.array(to_host(x), dtype=float)
+            entered = _rows(x, layer)
             out, cache = forward(x, *arguments)
-            seen[layer] = entered, np.array(to_host(out), dtype=float)
+            seen[layer] = entered, _rows(out, layer)
             return out, cache
 
         return record
@@ -223,9 +211,19 @@ def _recorded(layers) -> Iterator[dict[Layer, tuple[np.ndarray, np.ndarray]]]:
             layer.functions = pair
 
 
-def _norm(w):
-    """The Frobenius norm of (..., rows, columns) in float64."""
+def _rows(x, layer):
+    """A copy of what passes a layer, (..., N, D) on the host in float64; channels are units."""
+    x = np.array(to_host(x), dtype=float)
+    if len(layer.in_shape) == 1:
+        return x
+    channels_last = np.moveaxis(x, -3, -1)
+    return channels_last.reshape(*x.shape[:-4], -1, channels_last.shape[-1])
+
+
+def _norm(w, lead):
+    """The norm of all entries behind the leading axes, in float64."""
     w = np.asarray(w, dtype=float)
+    w = w.reshape(*lead, -1, w.shape[-1])
     return np.sqrt(np.einsum("...ij,...ij", w, w))
 
 

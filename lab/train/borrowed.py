@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping, MutableMapping
+from contextlib import contextmanager
 from copy import deepcopy
 
 import numpy as np
@@ -79,6 +80,7 @@ class BorrowedNet:
 
     members = None
     xp = np
+    all_layers = ()  # nobody knows what it is made of
 
     def __init__(self, model):
         if not callable(getattr(model, "loss", None)) or not hasattr(model, "params"):
@@ -119,8 +121,27 @@ class BorrowedNet:
             raise ValueError(f"the model's loss(X) must return scores of shape ({len(X)}, C)")
         return np.asarray(scores)
 
+    @property
+    def weights(self):
+        """Each matrix among the parameters, and its gradient."""
+        return [(view, self._gradients[name]) for name, view in self._views.items() if view.ndim == 2]
+
     def replace(self, leaves):
         """Its functions are its own."""
+
+    @contextmanager
+    def frozen(self):
+        """Within it, a copy of the model with the same parameters is in its place, so that training mode
+        changes nothing but these; at its end `np.random` is what it was."""
+        model, legacy = self.model, random.legacy()
+        before = random.get_state(legacy)
+        self.model = deepcopy(model)
+        self.model.params.update(self._views)
+        try:
+            yield self
+        finally:
+            self.model = model
+            random.set_state(legacy, before)
 
     def state(self):
         """A copy of the whole model."""

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from lab.nn.backend import BACKENDS
+from lab.nn.models import MODELS
+from lab.nn.models.architecture import SETTINGS, Architecture, Settings
 from lab.nn.network import validate as validate_network
 from lab.nn.noise import NOISE
 from lab.nn.optim import OPTIMIZERS
@@ -23,15 +25,14 @@ SAMPLINGS = ("epoch", "with_replacement")
 AUGMENTATIONS = (None, "flip", "shift", "flip+shift")
 PREPROCESSINGS = (None, "unit", "mean_image", "standardize")
 # From where to where the coefficients of optimizers and schedules go.
-SETTINGS = {
+COEFFICIENTS = {
     **dict.fromkeys(("momentum", "decay_rate", "beta1", "beta2"), (0, 1 - 1e-9)),
     **dict.fromkeys(("epsilon", "factor", "final", "lowest"), (0, np.inf)),
-    **dict.fromkeys(("every", "half_cycle"), (1, np.inf)),
+    **dict.fromkeys(("every", "half_cycle", "rise"), (1, np.inf)),
 }
-# What a FullyConnectedNet is built from, besides the sizes that the data decides.
+# What a network is built from, besides the sizes that the data decides.
 NETWORK_FIELDS = (
-    "hidden_dims", "activation", "normalization", "num_groups", "noise", "initialization", "weight_scale",
-    "reg", "dropout_keep_ratio", "eps", "bn_momentum", "convention", "seed", "data_seed", "dtype",
+    "model", *SETTINGS, "initialization", "weight_scale", "reg", "seed", "data_seed", "dtype",
 )  # fmt: skip
 
 
@@ -41,9 +42,12 @@ class Config:
 
     dataset, val_size, preprocessing: see `lab.data.load`. train_size: None is 1000, or all if fewer.
     augmentation: None, "flip", "shift" (4 pixels) or "flip+shift".
-    hidden_dims … convention: see `lab.nn.FullyConnectedNet`. noise: None, True or its sizes.
+    model: an architecture, see `lab.nn.models.MODELS`. hidden_dims … convention: see
+    `lab.nn.models.architecture.Settings`; what the model doesn't hear of hidden_dims, placement and
+    width_factor stays at its default.
     optimizer: "sgd", "momentum", "rmsprop", "adam"; optim_config: its coefficients. learning_rate: the base
-    rate of the schedule "constant", "step", "cosine" or "cyclic"; schedule_config: see `lab.nn.schedule`.
+    rate of the schedule "constant", "step", "cosine", "cyclic" or "warmup"; schedule_config: see
+    `lab.nn.schedule`.
     batch_size; sampling: "epoch" visits every sample once an epoch, "with_replacement" draws each minibatch
     anew, as courses do; epochs. reg multiplies 0.5 * sum(w**2).
     seed: of the weights. data_seed: of split, minibatches, dropout and noise; None is `seed`.
@@ -55,7 +59,10 @@ class Config:
     val_size: int | None = None
     preprocessing: str | None = "standardize"
     augmentation: str | None = None
+    model: str = "fully_connected"
     hidden_dims: tuple[int, ...] = (100, 100, 100, 100, 100)
+    placement: str = "pre"
+    width_factor: float = 1.0
     activation: str = "relu"
     normalization: str | None = "batchnorm"
     num_groups: int = 5
@@ -88,7 +95,6 @@ class Config:
         elif not self.noise:
             object.__setattr__(self, "noise", None)
         _validate(self)
-        validate_network({**self.network(), "layers": None, "input_dim": 1, "num_classes": 1})
 
     def __hash__(self):
         return hash(self.to_json())
@@ -98,8 +104,18 @@ class Config:
         """The seed of split, minibatches, dropout and noise."""
         return self.seed if self.data_seed is None else self.data_seed
 
+    @property
+    def architecture(self) -> Architecture:
+        """What the model is built by."""
+        return MODELS[self.model]
+
+    @property
+    def settings(self) -> Settings:
+        """What its layers are made from."""
+        return Settings(**{name: getattr(self, name) for name in SETTINGS})
+
     def network(self) -> dict[str, Any]:
-        """The arguments of `FullyConnectedNet` that stand in the configuration."""
+        """The arguments of `lab.nn.models.build` that stand in the configuration."""
         return {name: getattr(self, name) for name in NETWORK_FIELDS}
 
     def replace(self, **changes) -> "Config":
@@ -164,7 +180,16 @@ def _require_fields(values):
 
 
 def _validate(config):
-    """Raise ValueError for whatever the network's own validation doesn't see."""
+    """Raise ValueError for what can't be trained, whatever the data."""
+    require_choice("model", config.model, MODELS)
+    architecture, default = config.architecture, {field.name: field.default for field in fields(Config)}
+    for name in architecture.unheard():
+        if getattr(config, name) != default[name]:
+            raise ValueError(
+                f"a {architecture.title} network has no {name}: leave it at {default[name]!r}, "
+                f"not {getattr(config, name)!r}"
+            )
+    architecture.chain(config.settings, architecture.least or (1,), 1)
     require_choice("preprocessing", config.preprocessing, PREPROCESSINGS)
     require_choice("augmentation", config.augmentation, AUGMENTATIONS)
     require_choice("dtype", config.dtype, ("float32", "float64"))
@@ -175,6 +200,7 @@ def _validate(config):
     # Here one number, not one for each member.
     for name in ("seed", "weight_scale", "learning_rate", "reg", "eps"):
         require_number(name, getattr(config, name), least=0, whole=name == "seed")
+    validate_network(vars(config))
     validate_schedule(vars(config))
     if config.batch_size == 1 and "batchnorm" in (config.normalization or ""):
         raise ValueError(
@@ -204,5 +230,5 @@ def validate_schedule(given):
             raise ValueError(f"{name} must be a dict of settings by name, not {settings!r}")
         require_known(name, settings, known)
         for setting, value in settings.items():
-            least, most = SETTINGS[setting]
+            least, most = COEFFICIENTS[setting]
             require_number(f"{name}[{setting!r}]", value, least, most)

@@ -16,9 +16,10 @@ import numpy as np
 from lab.data import Data, augment, load
 from lab.nn import compiled, random
 from lab.nn.backend import array_module, to_host
-from lab.nn.network import FullyConnectedNet
+from lab.nn.models import build
 from lab.nn.optim import OPTIMIZERS
 from lab.nn.schedule import SCHEDULES
+from lab.nn.validation import require_shape
 from lab.train.borrowed import BorrowedNet, borrow
 from lab.train.config import validate_schedule
 from lab.train.minibatches import Minibatches
@@ -40,6 +41,13 @@ class Accuracy(NamedTuple):
     epoch: int  # after so many complete epochs
     train: Any
     val: Any
+
+
+class Evaluation(NamedTuple):
+    """Loss and gradient of a minibatch, arrays of the network's library."""
+
+    loss: Any  # (), in a population (K,)
+    gradient: Any  # the shape of `flat_params`
 
 
 class Training:
@@ -144,17 +152,17 @@ class Training:
                 data = load(data, preprocessing=config.preprocessing, seed=data_seed, dtype=config.dtype)
             if not isinstance(data, Data):
                 config = config.replace(dataset=OWN_DATA)
-        input_dim = int(np.prod(np.shape(data["X_train"])[1:]))
+        shape = tuple(getattr(data, "image_shape", None) or np.shape(data["X_train"])[1:])
         num_classes = getattr(data, "num_classes", None) or int(np.max(data["y_train"])) + 1
         xp, backend = array_module("numpy" if net is not None else config.backend)
         rates = members.pop("learning_rate", config.learning_rate)
-        settings = {**config.network(), **members, "data_seed": data_seed, "xp": xp, "layers": layers}
+        settings = {**config.network(), **members, "data_seed": data_seed, "xp": xp, "own": layers}
         if np.ndim(rates) and not members:  # the network learns from this how many members it has
             settings["weight_scale"] = [config.weight_scale] * len(rates)
         if net is None:
-            net = FullyConnectedNet(input_dim=input_dim, num_classes=num_classes, **settings)
+            net = build(input_shape=shape, num_classes=num_classes, **settings)
         else:
-            net = borrow(net, config, input_dim, num_classes)
+            net = borrow(net, config, int(np.prod(shape)), num_classes)
         training = cls(
             net, data, batch_size=config.batch_size, sampling=config.sampling, epochs=config.epochs,
             learning_rate=rates, optimizer=config.optimizer, optim_config=config.optim_config,
@@ -263,6 +271,31 @@ class Training:
         share = to_host(right) / max(len(y), 1)
         return float(share) if self.net.members is None else share
 
+    def evaluate(self, weights=None, rows=None):
+        """Loss and gradient in training mode, L2 included, with no trace: the run goes on bit for bit as if
+        nobody had asked.
+
+        weights: in the place of the present ones, in the shape of `net.flat_params`. rows: whole numbers,
+        the training samples that make the minibatch, as they are; None is the next minibatch of the run,
+        augmented as it will be. Dropout and noise are those of the next update, whose loss and gradient
+        `evaluate()` returns.
+        Returns an `Evaluation`, arrays of its own. Raises ValueError for weights of another shape, for rows
+        that don't exist, and without rows where the run is finished.
+        """
+        if weights is not None:
+            weights = self.net.xp.asarray(weights)
+            require_shape("weights", weights, self.net.flat_params.shape)
+        if rows is not None:
+            rows = _checked_rows(rows, self.minibatches.n)
+        elif self.is_done:
+            raise ValueError("the run is finished and has no next minibatch: rows must say which samples")
+        with self._kept(), np.errstate(all="ignore"):
+            X, y = self._next() if rows is None else self._samples(rows)
+            if weights is not None:
+                self.net.flat_params[...] = weights
+            with self.net.frozen():
+                return Evaluation(self.net.backpropagate(X, y), self.net.flat_gradient.copy())
+
     # --- inside -------------------------------------------------------------------------------------
 
     @property
@@ -273,14 +306,7 @@ class Training:
         """What is still to be measured, and one update."""
         _ = self.accuracies
         with np.errstate(all="ignore"):  # divergence is a result
-            rows = self.minibatches.next()
-            if not self.augmentation:
-                X = self._taken(rows)
-            else:
-                shift = MOST_SHIFT if "shift" in self.augmentation else 0
-                flip = "flip" in self.augmentation
-                X = augment(self._X[rows], self._augmentation_rng, self._image_shape, flip, shift)
-            loss = self.net.backpropagate(X, self._y[self.net.xp.asarray(rows)])
+            loss = self.net.backpropagate(*self._next())
             self.optimizer.update(self.net.flat_params, self.net.flat_gradient, self._rate())
             self.step += 1
             if self.net.xp is np:
@@ -290,6 +316,37 @@ class Training:
                 if len(self._unread) >= UNREAD_ON_DEVICE:
                     self._read()
             self._is_due = self.step == 1 or self.step % self.minibatches.per_epoch == 0
+
+    def _next(self):
+        """The next minibatch, X and y."""
+        rows = self.minibatches.next()
+        if not self.augmentation:
+            X = self._taken(rows)
+        else:
+            shift = MOST_SHIFT if "shift" in self.augmentation else 0
+            flip = "flip" in self.augmentation
+            X = augment(self._X[rows], self._augmentation_rng, self._image_shape, flip, shift)
+        return X, self._y[self.net.xp.asarray(rows)]
+
+    def _samples(self, rows):
+        """The minibatch of these rows, X and y, in arrays of its own."""
+        there = self.net.xp.asarray(rows)
+        return self._X[rows if self.augmentation else there], self._y[there]
+
+    @contextmanager
+    def _kept(self):
+        """At its end weights, gradient and the streams of random numbers are what they were."""
+        arrays = [(array, array.copy()) for array in (self.net.flat_params, self.net.flat_gradient)]
+        streams = self._augmentation_rng, random.legacy()  # own pairs may draw from NumPy's global one
+        minibatches, states = self.minibatches.state(), [random.get_state(rng) for rng in streams]
+        try:
+            yield
+        finally:
+            for array, before in arrays:
+                array[...] = before
+            self.minibatches.load_state(minibatches)
+            for rng, state in zip(streams, states, strict=True):
+                random.set_state(rng, state)
 
     def _taken(self, rows):
         """The samples with these row numbers, in an array that lasts until the next call."""
@@ -337,6 +394,18 @@ def load_data(config):
         config.dataset, train_size=config.train_size, most=TRAIN_SIZE, val_size=config.val_size,
         preprocessing=config.preprocessing, seed=config.stream_seed, dtype=config.dtype,
     )  # fmt: skip
+
+
+def _checked_rows(rows, n):
+    """The numbers of training samples as an array. Raises ValueError for what isn't in 0 .. n - 1."""
+    rows = to_host(rows)
+    if rows.ndim != 1 or rows.dtype.kind not in "iu" or not len(rows):
+        raise ValueError(
+            f"rows must be a list of whole numbers, and at least one, not {rows.dtype} of shape {rows.shape}"
+        )
+    if rows.min() < 0 or rows.max() >= n:
+        raise ValueError(f"rows must lie in 0 .. {n - 1}, not in {rows.min()} .. {rows.max()}")
+    return rows
 
 
 def _checked(data, classes):

@@ -12,10 +12,11 @@ import sys
 from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from itertools import pairwise, product
+from itertools import product
 from math import ceil, nan
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 from warnings import catch_warnings, filterwarnings
 
 from lab.data.catalogue import named
@@ -31,6 +32,10 @@ from lab.train.workers import begin
 # 3072-100x5-10: with more, parameters, gradients and moments leave the processor's cache.
 MOST_MEMBERS = 20
 MOST_PARAMETERS = 2_000_000  # of all members of a population together
+
+# Fields that Config got after the first files were named, and their defaults then, as JSON has them. Written
+# out, for with Config's own a changed default would rename files, and what is finished be trained again.
+LATER_FIELDS: dict[str, Any] = {}
 
 Trained = Generator[tuple[Config, Run], None, None]
 
@@ -146,8 +151,12 @@ def _values(name, values) -> list:
 
 
 def _digest(config) -> str:
-    """What a configuration's file is called: 1 and 1.0 are one value."""
-    canonical = json.dumps(json.loads(config.to_json(), parse_int=float), sort_keys=True)
+    """What a configuration's file is called: 1 and 1.0 are one value, a later field's default is none."""
+    values = json.loads(config.to_json(), parse_int=float)
+    for name, default in LATER_FIELDS.items():
+        if name in values and values[name] == default:
+            del values[name]
+    canonical = json.dumps(values, sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
@@ -254,8 +263,8 @@ def _populations(groups, most, workers) -> list[list[Config]]:
 def _gaining(config) -> int:
     """How many members a population may have until it doesn't gain any more."""
     data = named(config.dataset)
-    sizes = data.features, *config.hidden_dims, len(data.classes)
-    parameters = sum(inputs * outputs for inputs, outputs in pairwise(sizes))
+    shape = data.image_shape or (data.features,)
+    parameters = config.architecture.num_parameters(config.settings, shape, len(data.classes))
     return max(1, min(MOST_MEMBERS, MOST_PARAMETERS // parameters))
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lab.data.catalogue import CATALOGUE
 from lab.live.controls import FIELDS, Control, from_config, to_config
 from lab.nn.initialization import INITIALIZATIONS
-from lab.nn.network import ACTIVATIONS, NORMALIZATIONS
+from lab.nn.layers import ACTIVATIONS, NORMALIZATIONS
 from lab.nn.optim import OPTIMIZERS
 from lab.nn.standardize import CONVENTIONS
 from lab.nn.weightstd import WEIGHT_CONVENTIONS

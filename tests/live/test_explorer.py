@@ -203,10 +203,10 @@ async def test_data_set_control(monkeypatch):
         by_hand(explorer, "dataset", "mnist")
         await reach(explorer, run=2)
         assert [config.dataset for config in loaded] == ["mnist"]
-        assert explorer.race._trainings[0].net.input_dim == 4
+        assert explorer.race._trainings[0].net.input_shape == (4,)
         by_hand(explorer, "dataset", OWN_DATA)
         await reach(explorer, run=3)
-        assert explorer.race._trainings[0].net.input_dim == 6
+        assert explorer.race._trainings[0].net.input_shape == (6,)
         assert len(loaded) == 1
 
 

@@ -9,7 +9,7 @@ import pytest
 from lab.live import curves
 from lab.live.race import Side
 from lab.live.views import VIEWS
-from lab.nn.network import ACTIVATIONS, NORMALIZATIONS
+from lab.nn.layers import ACTIVATIONS, NORMALIZATIONS
 from lab.probe import observe
 from lab.train import Config, Training
 from lab.train.loop import Accuracy

@@ -9,7 +9,7 @@ import pytest
 
 from lab.live import words
 from lab.live.race import Frame, Side
-from lab.nn.network import NORMALIZATIONS
+from lab.nn.layers import NORMALIZATIONS
 from lab.train import Config
 from lab.train.loop import Accuracy
 

@@ -22,6 +22,11 @@ dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 every_leaf = pytest.mark.parametrize("case", COMPILED, ids=lambda case: case.name)
 
 
+def modules_of(net):
+    """Where the functions of each layer come from."""
+    return [layer.functions[0].__module__ for layer in net.all_layers if layer.functions]
+
+
 def assert_equal(ones, others):
     for one, other in zip(ones, others, strict=True):
         one, other = np.asarray(one), np.asarray(other)
@@ -149,9 +154,9 @@ def test_a_run_is_the_same_with_and_without(normalization, members):
             runs.append(Training.from_config(config, **dict(members)))
         for _ in runs[-1]:
             pass
-    with_kernels = [layer.functions[0].__module__ for layer in runs[0].net.layers]
+    with_kernels = modules_of(runs[0].net)
     assert "lab.nn.kernels" in with_kernels
-    assert "lab.nn.kernels" not in [layer.functions[0].__module__ for layer in runs[1].net.layers]
+    assert "lab.nn.kernels" not in modules_of(runs[1].net)
     assert type(runs[0].optimizer) is kernels.Adam
     assert type(runs[1].optimizer) is Adam
     assert_equal([runs[0].loss, runs[0].net.flat_params], [runs[1].loss, runs[1].net.flat_params])
@@ -253,8 +258,7 @@ def test_an_own_pair_stays():
     pair = (lambda x: (x, None)), (lambda dout, cache: dout)
     with compiled.use(True):
         training = Training.from_config(Config(hidden_dims=[5], train_size=60), layers={"relu": pair})
-    own = [layer for layer in training.net.layers if layer.functions[0].__module__ == "lab.nn.own"]
-    assert len(own) == 1
+    assert modules_of(training.net).count("lab.nn.own") == 1
 
 
 # --- when they are loaded -----------------------------------------------------------------------------
@@ -353,7 +357,7 @@ def test_a_cache_that_cannot_be_written_costs_a_warning(tmp_path, monkeypatch):
 def test_the_network_alone_is_numpys():
     """A notebook that calls loss a few times doesn't load numba."""
     net = FullyConnectedNet([5], 4, 3, seed=0)
-    assert all(layer.functions[0].__module__ != "lab.nn.kernels" for layer in net.layers)
+    assert "lab.nn.kernels" not in modules_of(net)
 
 
 def test_kernels_warn_of_nothing():

@@ -2,12 +2,14 @@
 
 import numpy as np
 
-from lab.nn import batchnorm_backward_alt, batchnorm_forward, dropout_backward, dropout_forward
+from lab.nn import batchnorm_backward_alt, batchnorm_forward
+from lab.nn.batchnorm import BatchNorm
+from lab.nn.dropout import Dropout
 from lab.nn.layer import Layer
 
 
 def batchnorm_layer():
-    layer = Layer((batchnorm_forward, batchnorm_backward_alt), {"gamma": (3,), "beta": (3,)}, {"eps": 0.1})
+    layer = BatchNorm(3, eps=0.1)
     layer.values, layer.gradients = (np.ones(3), np.zeros(3)), (np.zeros(3), np.zeros(3))
     return layer
 
@@ -45,7 +47,7 @@ def test_state_is_a_copy_that_can_be_gone_back_to():
     layer.load_state(trained)
     np.testing.assert_allclose(layer.param["running_mean"], 0.1 * x.mean(axis=0))
     layer.load_state(fresh)
-    assert layer.param == {"eps": 0.1}
+    assert layer.param == {"eps": 0.1, "convention": "course", "momentum": 0.9}
 
 
 def test_a_state_is_safe_from_pairs_that_update_in_place():
@@ -55,7 +57,8 @@ def test_a_state_is_safe_from_pairs_that_update_in_place():
         param["running_mean"] += x.mean(axis=0)
         return x, None
 
-    layer = Layer((forward, None), param={"running_mean": np.zeros(3)})
+    layer = Layer(param={"running_mean": np.zeros(3)})
+    layer.functions = forward, None
     state = layer.state()
     layer.forward(np.ones((4, 3)), training=True)
     np.testing.assert_array_equal(state["running_mean"], 0)
@@ -64,14 +67,16 @@ def test_a_state_is_safe_from_pairs_that_update_in_place():
 def test_the_random_stream_is_not_part_of_the_state():
     """It belongs to the network, which keeps it in step for all its layers."""
     rng = np.random.default_rng(0)
-    layer = Layer((dropout_forward, dropout_backward), param={"p": 0.5, "rng": rng})
+    layer = Dropout(0.5)
+    layer.param["rng"] = rng
     assert "rng" not in layer.state()
     layer.load_state(layer.state())
     assert layer.param["rng"] is rng
 
 
 def test_a_pair_without_settings_is_called_without_them():
-    layer = Layer((lambda x: (x + 1, x), lambda dout, cache: dout * cache))
+    layer = Layer()
+    layer.functions = (lambda x: (x + 1, x)), (lambda dout, cache: dout * cache)
     assert layer.forward(2, training=True) == 3
     assert layer.backward(5) == 10
     assert layer.state() == {}

@@ -8,7 +8,7 @@ import pytest
 
 from lab import nn
 from lab.nn import FullyConnectedNet, check_gradients
-from lab.nn.network import ACTIVATIONS, NORMALIZATIONS
+from lab.nn.layers import ACTIVATIONS, NORMALIZATIONS
 from lab.nn.optim import OPTIMIZERS
 
 SMALL = {
@@ -106,7 +106,7 @@ def test_a_network_is_its_layers_one_after_the_other(normalization, settings, pa
     loss, _ = nn.softmax_loss(scores, y)
     assert net.loss(X, y)[0] == pytest.approx(loss, rel=1e-12)
     for name in bn_param.keys() & {"running_mean", "running_var"}:
-        np.testing.assert_allclose(net.layers[1].param[name], bn_param[name], rtol=1e-12)
+        np.testing.assert_allclose(net.bn_params[0][name], bn_param[name], rtol=1e-12)
 
 
 def test_small_weights_lose_the_logarithm_of_the_number_of_classes():
@@ -526,7 +526,7 @@ def test_a_member_that_diverges_leaves_the_others_alone():
         ({"bn_momentum": 1.5}, "bn_momentum must be a number from 0 to 1, not 1.5"),
         (
             {"normalization": "groupnorm", "num_groups": 4},
-            r"num_groups must divide each of hidden_dims \[6, 4\], not 4",
+            r"num_groups must divide the 6 units of each layer, not 4",
         ),
         (
             {"normalization": "groupnorm+weightstd", "num_groups": 0},

@@ -11,7 +11,7 @@ import pytest
 import lab
 from lab.nn import FullyConnectedNet, relu_backward, softmax_loss
 from lab.nn.backend import namespace, probe_cupy, to_host
-from lab.nn.network import NORMALIZATIONS
+from lab.nn.layers import NORMALIZATIONS
 from lab.nn.optim import OPTIMIZERS
 from tests import device
 from tests.nn.layers import CASES

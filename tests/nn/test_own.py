@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from lab.nn import FullyConnectedNet
-from lab.nn.network import PAIRS
+from lab.nn.affine import Affine
+from lab.nn.batchnorm import BatchNorm
+from lab.nn.layers import LAYERS
 from lab.nn.own import adopt
 from tests.nn.layers import CASES
 
@@ -24,7 +26,7 @@ Y = np.array([0, 1, 2, 2, 1, 0])
 
 def own(kind):
     """The lab's pair as a student would hand it in: without the lab's extra arguments."""
-    forward, backward = PAIRS[kind]
+    forward, backward = LAYERS[kind].pair
     return lambda x, *arguments: forward(x, *arguments), lambda dout, cache: backward(dout, cache)
 
 
@@ -52,7 +54,7 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("kind", PAIRS)
+@pytest.mark.parametrize("kind", NETWORKS)
 @pytest.mark.parametrize(
     "members",
     [{}, {"weight_scale": [0.1, 0.4, 1.0], "reg": [0, 0.1, 1], "eps": [1e-5, 0.1, 1], "seed": [1, 2, 3]}],
@@ -92,11 +94,11 @@ def test_a_counter_of_ones_own_goes_on_counting(members):
         bn_param["calls"] = bn_param.get("calls", 0) + 1
         bn_param["scale"] = bn_param.get("scale", 0) + x.std()
         seen.append((bn_param["calls"], float(bn_param["scale"])))
-        return PAIRS["batchnorm"][0](x, gamma, beta, bn_param)
+        return LAYERS["batchnorm"].pair[0](x, gamma, beta, bn_param)
 
     net = FullyConnectedNet(
         **SETTINGS | {"normalization": "batchnorm", "hidden_dims": [5]} | members,
-        layers={"batchnorm": (forward, PAIRS["batchnorm"][1])},
+        layers={"batchnorm": (forward, LAYERS["batchnorm"].pair[1])},
     )
     for _ in range(3):
         net.backpropagate(X, Y)
@@ -110,6 +112,13 @@ def test_a_counter_of_ones_own_goes_on_counting(members):
 CASE = next(case for case in CASES if case.name == "batchnorm closed train course")
 x, gamma, beta = CASE.inputs(np.random.default_rng(0))
 D = gamma.size
+
+
+def layer(one=None):
+    """A layer that takes rows as x has them."""
+    one = one or BatchNorm(D)
+    one.fit((D,))
+    return one
 
 
 def returning(result):
@@ -130,7 +139,7 @@ def returning(result):
     ],
 )
 def test_what_forward_returns_is_checked(result, message):
-    forward, _ = adopt((returning(result), None))
+    forward, _ = adopt((returning(result), None), layer())
     with pytest.raises(ValueError, match=message):
         forward(x, gamma, beta, {})
 
@@ -148,21 +157,21 @@ def test_what_forward_returns_is_checked(result, message):
     ],
 )
 def test_what_backward_returns_is_checked(result, message):
-    forward, backward = adopt((returning((x, None)), returning(result)))
+    forward, backward = adopt((returning((x, None)), returning(result)), layer())
     _, cache = forward(x, gamma, beta, {})
     with pytest.raises(ValueError, match=message):
         backward(x, cache)
 
 
 def test_an_affine_pair_returns_out_of_the_width_of_w():
-    forward, _ = adopt((returning((np.ones((7, 6)), None)), None))
+    forward, _ = adopt((returning((np.ones((7, 6)), None)), None), layer(Affine(6, 4)))
     with pytest.raises(ValueError, match=r"must return out of shape \(7, 4\)"):
         forward(x, np.ones((6, 4)), np.ones(4))
 
 
 def test_harmless_differences_are_fitted():
     """Gradients of shape (1, D), and float64 from float32."""
-    forward, backward = adopt((returning((x, None)), returning((x, gamma[None], beta[None]))))
+    forward, backward = adopt((returning((x, None)), returning((x, gamma[None], beta[None]))), layer())
     small = x.astype(np.float32)
     out, cache = forward(small, gamma, beta, {})
     dx, dgamma, dbeta = backward(small, cache)
@@ -172,7 +181,7 @@ def test_harmless_differences_are_fitted():
 
 def test_any_callable_may_stand_for_a_function():
     """functools.partial has no __name__."""
-    forward, _ = adopt((partial(returning(None)), None))
+    forward, _ = adopt((partial(returning(None)), None), layer())
     with pytest.raises(ValueError, match="forward must return"):
         forward(x, gamma, beta, {})
 
@@ -188,7 +197,7 @@ def test_what_own_code_raises_goes_through_untouched(members, crashing):
     def crash(*_):
         raise Mine("line 7")
 
-    pair = list(PAIRS["batchnorm"])
+    pair = list(LAYERS["batchnorm"].pair)
     pair[crashing] = crash
     net = FullyConnectedNet(**SETTINGS | {"normalization": "batchnorm"} | members, layers={"batchnorm": pair})
     with pytest.raises(Mine, match="line 7"):
@@ -197,7 +206,7 @@ def test_what_own_code_raises_goes_through_untouched(members, crashing):
 
 def test_a_wrong_pair_trains_wrongly():
     """dx of zeros: nothing below the batch norm learns."""
-    forward, backward = PAIRS["batchnorm"]
+    forward, backward = LAYERS["batchnorm"].pair
 
     def zeros(dout, cache):
         dx, dgamma, dbeta = backward(dout, cache)

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from lab.nn.schedule import SCHEDULES
@@ -20,6 +21,9 @@ from lab.nn.schedule import SCHEDULES
             {"lowest": 0.02, "half_cycle": 10},
             {0: 0.02, 5: 0.06, 10: 0.1, 15: 0.06, 20: 0.02, 30: 0.1, 37: 0.044},
         ),
+        ("warmup", {"rise": 5}, {0: 0.02, 1: 0.04, 3: 0.08, 4: 0.1, 5: 0.1, 100: 0.1}),
+        ("warmup", {"rise": 1}, {0: 0.1, 1: 0.1}),
+        ("warmup", {}, {0: 0.001, 49: 0.05, 98: 0.099, 99: 0.1, 100: 0.1}),
         ("cyclic", {}, {0: 1e-5, 250: (0.1 + 1e-5) / 2, 500: 0.1, 1000: 1e-5}),
     ],
 )
@@ -31,6 +35,15 @@ def test_values_by_hand(name, settings, expected):
 def test_the_shortest_training_has_a_rate():
     """No division by zero where there is nothing to train."""
     assert SCHEDULES["cosine"](0.1, 0, 0) == 0.1
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_rates_by_member_are_those_of_each_alone(name):
+    rates = np.array([[0.1], [0.003], [0.0]])
+    for t in (0, 3, 40, 99):
+        together = SCHEDULES[name](rates, t, 100)
+        assert together.shape == rates.shape
+        assert together.ravel().tolist() == [SCHEDULES[name](float(rate), t, 100) for rate in rates.ravel()]
 
 
 def test_the_cyclic_schedule_is_that_of_dd2424():

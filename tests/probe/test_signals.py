@@ -5,7 +5,7 @@ import pytest
 
 from lab import Config, FullyConnectedNet, Training
 from lab.nn import batchnorm_backward, batchnorm_forward, relu_backward, relu_forward
-from lab.nn.network import ACTIVATIONS, NORMALIZATIONS
+from lab.nn.layers import ACTIVATIONS, NORMALIZATIONS
 from lab.probe import observe
 from tests import device
 
@@ -31,7 +31,7 @@ def rms(x):
 def minibatch_pass(training):
     """What a copy of the training makes of its next minibatch, layer by layer: [(layer, in, out)]."""
     copy = training.branch()
-    out = copy._taken(copy.minibatches.next()).reshape(-1, copy.net.input_dim)
+    out = copy._taken(copy.minibatches.next()).reshape(-1, *copy.net.input_shape)
     seen = []
     for layer in copy.net.layers:
         before, out = out, layer.forward(out, training=True)
@@ -41,7 +41,7 @@ def minibatch_pass(training):
 
 def activations(training):
     """(in, out) of each activation function on the next minibatch."""
-    return [(x, out) for layer, x, out in minibatch_pass(training) if not layer.shapes and not layer.param]
+    return [(x, out) for layer, x, out in minibatch_pass(training) if layer.family == "activation"]
 
 
 def advance(training, updates):
@@ -119,7 +119,7 @@ def test_variance_of_what_enters(normalization):
     layers = minibatch_pass(training)
     wanted = [
         x for layer, x, _ in layers
-        if ("gamma" in layer.shapes if normalization else not layer.shapes and not layer.param)
+        if layer.family == ("normalization" if normalization else "activation")
     ]  # fmt: skip
     expected = [np.percentile(x.var(axis=0), 50, method="nearest") for x in wanted]
     np.testing.assert_allclose(observe(training).input_vars, expected, rtol=1e-4)
@@ -166,7 +166,7 @@ def test_running_ratios_compare_with_what_test_mode_uses():
     """From zero with momentum 0.9 the first running variance is a tenth of the minibatch's."""
     training = Training.from_config(SMALL)
     np.testing.assert_allclose(observe(training).running_ratios, 10**0.5, rtol=1e-4)
-    entering = [x for layer, x, _ in minibatch_pass(training) if "gamma" in layer.shapes]
+    entering = [x for layer, x, _ in minibatch_pass(training) if layer.family == "normalization"]
     signals = observe(training)
     for i, (x, param) in enumerate(zip(entering, training.net.bn_params, strict=True)):
         ratios = np.sqrt(x.var(axis=0) / param["running_var"])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab import Config
-from lab.nn.network import ACTIVATIONS, NORMALIZATIONS
+from lab.nn.layers import ACTIVATIONS, NORMALIZATIONS
 from lab.train.config import AUGMENTATIONS, PREPROCESSINGS
 
 configs = st.builds(
@@ -89,7 +89,7 @@ def test_json_that_is_no_configuration_is_refused_in_words(text, message):
             {"schedule": "step", "schedule_config": {"gamma": 1}},
             "schedule_config has no 'gamma'; .*every, factor",
         ),
-        ({"schedule": "linear"}, "schedule must be one of constant, step, cosine, cyclic"),
+        ({"schedule": "linear"}, "schedule must be one of constant, step, cosine, cyclic, warmup"),
         ({"sampling": "random"}, "sampling must be one of epoch, with_replacement"),
         ({"preprocessing": "pca"}, "preprocessing must be one of"),
         ({"augmentation": "rotate"}, "augmentation must be one of"),
@@ -105,6 +105,10 @@ def test_json_that_is_no_configuration_is_refused_in_words(text, message):
             {"schedule": "step", "schedule_config": {"every": 0}},
             r"schedule_config\['every'\] must be .* from 1 on",
         ),
+        (
+            {"schedule": "warmup", "schedule_config": {"rise": 0.5}},
+            r"schedule_config\['rise'\] must be a number from 1 on, not 0.5",
+        ),
         ({"epochs": 0}, "epochs must be a whole number from 1 on"),
         ({"train_size": 0}, "train_size must be a whole number from 1 on"),
         ({"seed": -1}, "seed must be a whole number from 0 on"),
@@ -118,7 +122,10 @@ def test_json_that_is_no_configuration_is_refused_in_words(text, message):
         ({"dropout_keep_ratio": 0.0}, "dropout_keep_ratio must be a number above 0 to 1"),
         ({"bn_momentum": 1.5}, "bn_momentum must be a number from 0 to 1"),
         ({"hidden_dims": (100, 0)}, "each of hidden_dims must be a whole number from 1 on"),
-        ({"normalization": "groupnorm", "num_groups": 7}, "num_groups must divide each of hidden_dims"),
+        (
+            {"normalization": "groupnorm", "num_groups": 7},
+            "num_groups must divide the 100 units",
+        ),
         ({"noise": 0.5}, "noise must be True, None or its sizes by name, not 0.5"),
         ({"noise": {"mu": 1}}, "noise has no 'mu'; it has: n_mu"),
         ({"convention": "keras"}, "convention must be one of course, pytorch"),
@@ -159,8 +166,9 @@ def test_a_configuration_does_not_change():
 def test_the_fields_are_those_that_saved_results_speak_of():
     names = [f.name for f in dataclasses.fields(Config)]
     assert names == [
-        "dataset", "train_size", "val_size", "preprocessing", "augmentation", "hidden_dims", "activation",
-        "normalization", "num_groups", "noise", "initialization", "weight_scale", "optimizer", "optim_config",
-        "learning_rate", "schedule", "schedule_config", "batch_size", "sampling", "epochs", "reg",
-        "dropout_keep_ratio", "eps", "bn_momentum", "convention", "seed", "data_seed", "dtype", "backend",
+        "dataset", "train_size", "val_size", "preprocessing", "augmentation", "model", "hidden_dims",
+        "placement", "width_factor", "activation", "normalization", "num_groups", "noise", "initialization",
+        "weight_scale", "optimizer", "optim_config", "learning_rate", "schedule", "schedule_config",
+        "batch_size", "sampling", "epochs", "reg", "dropout_keep_ratio", "eps", "bn_momentum", "convention",
+        "seed", "data_seed", "dtype", "backend",
     ]  # fmt: skip

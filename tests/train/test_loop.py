@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lab import Config, FullyConnectedNet, Training
-from lab.nn.network import NORMALIZATIONS
+from lab.nn.layers import NORMALIZATIONS
 from tests import device
 
 SMALL = Config(

@@ -1,0 +1,21 @@
+"""Flattening: the features of each sample in one row, (N, C, H, W) -> (N, C * H * W)."""
+
+from math import prod
+
+from lab.nn.layer import Layer
+
+
+class Flatten(Layer):
+    """What stands between images and an affine layer."""
+
+    kind, title = "flatten", "flattening"
+
+    def out_shape(self, shape):
+        return (prod(shape),)
+
+    def forward(self, x, training):
+        self.cache = x.shape
+        return x.reshape(*x.shape[: x.ndim - len(self.in_shape)], -1)
+
+    def backward(self, dout):
+        return dout.reshape(self.cache)
