@@ -1,7 +1,8 @@
 """Average pooling: the mean of each window, channel by channel."""
 
 from lab.nn.backend import namespace
-from lab.nn.images import channels_first, channels_last, pool_places
+from lab.nn.images import channels_first, channels_last
+from lab.nn.pool import Pool, pool_places
 from lab.nn.validation import require_shape
 
 
@@ -32,3 +33,8 @@ def avg_pool_backward(dout, cache):
     for place in places:
         dx[place] += share
     return channels_first(dx)
+
+
+class AvgPool(Pool):
+    kind, title = "avg_pool", "average pooling"
+    pair = avg_pool_forward, avg_pool_backward

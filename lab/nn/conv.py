@@ -9,6 +9,8 @@ from math import prod
 
 from lab.nn.backend import namespace
 from lab.nn.images import channels_first, channels_last, require_images
+from lab.nn.layer import Parameter
+from lab.nn.linear import Linear
 from lab.nn.validation import require_array, require_number, require_shape
 
 CHUNK = 1024  # windows at a time: their matrix stays in a processor's cache until it is multiplied
@@ -27,15 +29,15 @@ def conv_forward(x, w, b, conv_param):
     """
     stride, pad = conv_param.get("stride", 1), conv_param.get("pad", 0)
     _require_fit(x, w, b, stride, pad)
+    stride, pad = int(stride), int(pad)
     *members, filters, _, height, width = w.shape
     xp, n = namespace(x), x.shape[-4]
     kernels = xp.ascontiguousarray(channels_last(w))  # (..., F, HH, WW, C): in the order of a window
     matrix = kernels.reshape(*members, filters, -1).swapaxes(-1, -2)
 
-    windows = _windows(_padded(x, pad), (height, width), stride)
-    out_size = windows.shape[-5:-3]
+    out_size = _out_size(x.shape[-2:], (height, width), stride, pad)
     out = xp.empty((*members, n * prod(out_size), filters), x.dtype)
-    for chunk, rows in _chunks(windows):
+    for chunk, rows in _chunks(_windows(_padded(x, pad), (height, width), stride)):
         part = xp.matmul(rows, matrix, out=out[..., chunk, :])
         part += b[..., None, :]
     return channels_first(out.reshape(*members, n, *out_size, filters)), (x, kernels, stride, pad)
@@ -48,14 +50,14 @@ def conv_backward(dout, cache, into=(None, None), needs_dx=True):
     """
     x, kernels, stride, pad = cache
     *members, filters, height, width, channels = kernels.shape
-    windows = _windows(_padded(x, pad), (height, width), stride)
-    require_shape("dout", dout, (*members, x.shape[-4], filters, *windows.shape[-5:-3]))
+    out_size = _out_size(x.shape[-2:], (height, width), stride, pad)
+    require_shape("dout", dout, (*members, x.shape[-4], filters, *out_size))
     douts = channels_last(dout)
     db = douts.sum(axis=(-3, -2)).sum(axis=-2, out=into[1])
 
     flat = douts.reshape(*members, -1, filters)
     dw = namespace(dout).zeros((*members, filters, height * width * channels), dout.dtype)
-    for chunk, rows in _chunks(windows):
+    for chunk, rows in _chunks(_windows(_padded(x, pad), (height, width), stride)):
         dw += flat[..., chunk, :].swapaxes(-1, -2) @ rows
     dw = channels_first(dw.reshape(kernels.shape))
     if into[0] is not None:
@@ -82,6 +84,11 @@ def _dx(douts, x_shape, kernels, stride, pad):
     for chunk, rows in _chunks(_windows(spread, (height, width), 1)):
         xp.matmul(rows, matrix, out=dx[..., chunk, :])
     return channels_first(dx.reshape(*members, n, *size, channels))
+
+
+def _out_size(size, window, stride, pad):
+    """How many rows and columns of windows there are in an image of this size."""
+    return tuple(1 + (length + 2 * pad - k) // stride for length, k in zip(size, window, strict=True))
 
 
 def _padded(x, pad):
@@ -114,7 +121,7 @@ def _windows(images, window, stride):
     """The window at each position, (..., N, H', W', HH, WW, C), a view of images (..., N, H, W, C)."""
     *lead, height, width, channels = images.shape
     *lead_strides, row, column, channel = images.strides
-    positions = 1 + (height - window[0]) // stride, 1 + (width - window[1]) // stride
+    positions = _out_size((height, width), window, stride, 0)
     stride_tricks = namespace(images).lib.stride_tricks
     return stride_tricks.as_strided(
         images,
@@ -147,15 +154,41 @@ def _require_fit(x, w, b, stride, pad):
             f"where x has {x.shape}"
         )
     require_shape("b", b, w.shape[:-3])
-    require_number("stride", stride, least=1, whole=True)
-    require_number("pad", pad, least=0, whole=True)
     if x.shape[-3] != w.shape[-3]:
         raise ValueError(f"w {w.shape} has {w.shape[-3]} channels; x {x.shape} has {x.shape[-3]}")
     if x.ndim == 5 and x.shape[0] != w.shape[0]:
         raise ValueError(f"w {w.shape} has {w.shape[0]} members; x {x.shape} has {x.shape[0]}")
-    height, width = (size + 2 * pad for size in x.shape[-2:])
-    if w.shape[-2] > height or w.shape[-1] > width:
+    require_number("stride", stride, least=1, whole=True)
+    require_number("pad", pad, least=0, whole=True)
+    _require_windows(x.shape[-2:], w.shape[-2:], pad)
+
+
+def _require_windows(size, window, pad):
+    """Raise ValueError unless a window of the kernels fits into an image of this size."""
+    height, width = (length + 2 * pad for length in size)
+    if window[0] > height or window[1] > width:
         raise ValueError(
-            f"kernels of {w.shape[-2]} x {w.shape[-1]} don't fit into images of {height} x {width}, "
+            f"kernels of {window[0]} x {window[1]} don't fit into images of {height} x {width}, "
             f"which includes pad {pad}"
         )
+
+
+class Conv(Linear):
+    kind, title = "conv", "convolution"
+    pair = conv_forward, conv_backward
+    axes = (3,)
+
+    def __init__(self, channels, filters, size=3, stride=1, pad=1):
+        """channels, filters: of an image before and after. size: of the square kernels."""
+        area = size * size
+        shape = filters, channels, size, size
+        weight = Parameter("W", "weight", shape, fan_in=channels * area, fan_out=filters * area)
+        super().__init__([weight, Parameter("b", "bias", (filters,))], {"stride": stride, "pad": pad})
+
+    def out_shape(self, shape):
+        filters, channels, *window = self.parameters[0].shape
+        if shape[0] != channels:
+            raise ValueError(f"the convolution takes images of {channels} channels, not {shape[0]}")
+        stride, pad = self.param["stride"], self.param["pad"]
+        _require_windows(shape[1:], window, pad)
+        return filters, *_out_size(shape[1:], window, stride, pad)

@@ -1,4 +1,4 @@
-"""What layers of images have in common: their order in memory, and windows that slide over positions.
+"""What layers of images have in common: their order in memory.
 
 Outside, images are (N, C, H, W), in a population (K, N, C, H, W). In memory the channels of a position lie
 side by side, as products and normalizations want them: what a layer returns is a view of such memory. Input
@@ -6,7 +6,7 @@ in any other order gives the same numbers, more slowly.
 """
 
 from lab.nn.backend import namespace
-from lab.nn.validation import require_array, require_number
+from lab.nn.validation import require_array
 
 
 def channels_last(x):
@@ -42,35 +42,8 @@ def as_drawn(drawn, x):
     return drawn if x.ndim < 4 else channels_first(drawn)
 
 
-def require_images(name, x, ndims=(4, 5)):
+def require_images(name, x):
     """Raise ValueError unless x is an array of floats, (N, C, H, W) or (K, N, C, H, W)."""
     require_array(name, x)
-    if x.ndim not in ndims or x.dtype.kind != "f":
+    if x.ndim not in (4, 5) or x.dtype.kind != "f":
         raise ValueError(f"{name} must be floats of shape (N, C, H, W), not {x.dtype} of shape {x.shape}")
-
-
-def pool_places(x, pool_param):
-    """For each entry of a pooling window, row by row, an index that takes it from `channels_last(x)` at all
-    positions of the window.
-
-    pool_param: "pool_height", "pool_width", "stride". Positions that don't fill a window are left out.
-    Raises ValueError where x isn't (..., C, H, W) or a window doesn't fit in it.
-    """
-    require_array("x", x)
-    if x.ndim < 3:
-        raise ValueError(f"x must have shape (..., C, H, W), not {x.shape}")
-    height, width, stride = (pool_param.get(name) for name in ("pool_height", "pool_width", "stride"))
-    for name, number in ("pool_height", height), ("pool_width", width), ("stride", stride):
-        require_number(name, number, least=1, whole=True)
-    if height > x.shape[-2] or width > x.shape[-1]:
-        raise ValueError(f"a pooling window of {height} x {width} doesn't fit into images of shape {x.shape}")
-
-    def along(size, window):
-        last = (size - window) // stride * stride
-        return [slice(i, i + last + 1, stride) for i in range(window)]
-
-    return [
-        (..., rows, columns, slice(None))
-        for rows in along(x.shape[-2], height)
-        for columns in along(x.shape[-1], width)
-    ]

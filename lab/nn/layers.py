@@ -1,24 +1,29 @@
 """The registry of layers: everything that lists layers, normalizations or activations reads it here."""
 
 from lab.nn.affine import Affine
+from lab.nn.avg_pool import AvgPool
 from lab.nn.batchnorm import BatchNorm
+from lab.nn.conv import Conv
 from lab.nn.dropout import Dropout
 from lab.nn.flatten import Flatten
 from lab.nn.groupnorm import GroupNorm
 from lab.nn.layer import Layer
 from lab.nn.layernorm import LayerNorm
 from lab.nn.leaky_relu import LeakyReLU
+from lab.nn.max_pool import MaxPool
 from lab.nn.noise import Noise
 from lab.nn.relu import ReLU
 from lab.nn.sigmoid import Sigmoid
+from lab.nn.spatial_batchnorm import SpatialBatchNorm
+from lab.nn.spatial_groupnorm import SpatialGroupNorm, SpatialLayerNorm
 from lab.nn.tanh import Tanh
 from lab.nn.weightstd import WeightStd
 
 LAYERS: dict[str, type[Layer]] = {
     layer.kind: layer
     for layer in (
-        Affine, Flatten, BatchNorm, LayerNorm, GroupNorm, WeightStd, Noise,
-        ReLU, LeakyReLU, Sigmoid, Tanh, Dropout,
+        Affine, Conv, Flatten, MaxPool, AvgPool, BatchNorm, LayerNorm, GroupNorm, SpatialBatchNorm,
+        SpatialLayerNorm, SpatialGroupNorm, WeightStd, Noise, ReLU, LeakyReLU, Sigmoid, Tanh, Dropout,
     )
 }  # fmt: skip
 

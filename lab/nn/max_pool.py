@@ -1,7 +1,8 @@
 """Max pooling: the largest entry of each window, channel by channel."""
 
 from lab.nn.backend import namespace
-from lab.nn.images import channels_first, channels_last, pool_places
+from lab.nn.images import channels_first, channels_last
+from lab.nn.pool import Pool, pool_places
 from lab.nn.validation import require_shape
 
 
@@ -40,3 +41,8 @@ def _checked(dout, out):
     """dout with its channels last. Raises ValueError unless it has the shape of out."""
     require_shape("dout", dout, channels_first(out).shape)
     return channels_last(dout)
+
+
+class MaxPool(Pool):
+    kind, title = "max_pool", "max pooling"
+    pair = max_pool_forward, max_pool_backward

@@ -4,7 +4,7 @@ Ioffe and Szegedy, 2015, section 3.2: every position of a feature map is normali
 batch norm whose rows are the positions of all samples.
 """
 
-from lab.nn.batchnorm import batchnorm_backward_alt, batchnorm_forward
+from lab.nn.batchnorm import BatchNorm, batchnorm_backward_alt, batchnorm_forward
 from lab.nn.images import positions_as_rows, require_images, rows_as_positions
 from lab.nn.validation import require_shape
 
@@ -30,3 +30,11 @@ def spatial_batchnorm_backward(dout, cache, into=(None, None), backward=batchnor
     require_shape("dout", dout, shape)
     dx, dgamma, dbeta = backward(positions_as_rows(dout), cache, into)
     return rows_as_positions(dx, shape), dgamma, dbeta
+
+
+class SpatialBatchNorm(BatchNorm):
+    """Batch normalization of images."""
+
+    kind, title, instead_of = "spatial_batchnorm", "spatial batch norm", "batchnorm"
+    pair = spatial_batchnorm_forward, spatial_batchnorm_backward
+    axes = (3,)

@@ -5,7 +5,7 @@ One group is layer norm over a sample's channels and positions, as many groups a
 """
 
 from lab.nn.backend import namespace
-from lab.nn.groupnorm import groupnorm_backward, groupnorm_forward
+from lab.nn.groupnorm import GroupNorm, groupnorm_backward, groupnorm_forward
 from lab.nn.images import channels_first, channels_last, require_images
 
 
@@ -32,3 +32,26 @@ def spatial_groupnorm_backward(dout, cache, into=(None, None)):
 def _with_channels_last(x):
     """The same numbers with channels last in memory; groups are neighbours only with channels first."""
     return channels_first(namespace(x).ascontiguousarray(channels_last(x)))
+
+
+class SpatialGroupNorm(GroupNorm):
+    """Group normalization of images."""
+
+    kind, title, instead_of = "spatial_groupnorm", "spatial group norm", "groupnorm"
+    pair = spatial_groupnorm_forward, spatial_groupnorm_backward
+    axes = (3,)
+
+    def forward(self, x, training):
+        gamma, beta = self.values
+        out, self.cache = self.functions[0](x, gamma, beta, self.param["num_groups"], self.param)
+        return out
+
+
+class SpatialLayerNorm(SpatialGroupNorm):
+    """Layer normalization of images, over the channels and positions of a sample: of one group."""
+
+    kind, title, instead_of = "spatial_layernorm", "spatial layer norm", "layernorm"
+    settings = ("eps", "convention")
+
+    def __init__(self, features, eps=1e-5, convention="course"):
+        super().__init__(features, 1, eps, convention)
