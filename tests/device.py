@@ -6,6 +6,7 @@ to the host is allowed and counted in `host_reads`. Names were compared with tho
 """
 
 from functools import wraps
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -130,6 +131,13 @@ def asarray(a, dtype=None, order=None, *, copy=None):
 def array(a, dtype=None, copy=True, order="K"):
     """A new array on the device from one there, or from the host."""
     return asarray(a, dtype, order, copy=copy)
+
+
+def _as_strided(x, shape, strides):
+    return _wrap(np.lib.stride_tricks.as_strided(_unwrap(x), shape, strides))
+
+
+lib = SimpleNamespace(stride_tricks=SimpleNamespace(as_strided=_as_strided))
 
 
 def __getattr__(name):

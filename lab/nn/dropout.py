@@ -2,6 +2,7 @@
 
 from lab.nn import random
 from lab.nn.backend import namespace
+from lab.nn.images import as_drawn, drawn_shape
 from lab.nn.layer import Layer
 from lab.nn.validation import require_array, require_shape
 
@@ -9,7 +10,8 @@ from lab.nn.validation import require_array, require_shape
 def dropout_forward(x, dropout_param):
     """Keep each unit with probability p in training mode; change nothing in test mode.
 
-    x: (..., N, D) floats. All members of a population share one mask.
+    x: floats, rows (N, D) or images (N, C, H, W), in a population with K in front: all members share one
+        mask.
     dropout_param: "mode" is "train" or "test"; "p" in (0, 1] is the probability to *keep* a unit;
         "rng" a numpy Generator or RandomState; without it "seed" makes one that starts anew at each call,
         and without both it is NumPy's global one.
@@ -21,11 +23,11 @@ def dropout_forward(x, dropout_param):
     if not 0 < p <= 1:
         raise ValueError(f"p, the probability to keep a unit, must lie in (0, 1], not {p!r}")
     if mode == "test":
-        return x.copy(), None
+        return x.copy(order="K"), None
     if mode != "train":
         raise ValueError(f"dropout_param['mode'] must be 'train' or 'test', not {mode!r}")
     rng = dropout_param.get("rng") or random.legacy(dropout_param.get("seed"))
-    kept = rng.random(x.shape[-2:]) < p
+    kept = as_drawn(rng.random(drawn_shape(x)) < p, x)
     mask = namespace(x).asarray(kept).astype(x.dtype) / float(p)
     return x * mask, mask
 
@@ -34,8 +36,8 @@ def dropout_backward(dout, cache):
     """dout: the shape of x. Returns dx."""
     require_array("dout", dout)
     if cache is not None:
-        require_shape("dout", dout, (*dout.shape[:-2], *cache.shape))
-    return dout.copy() if cache is None else dout * cache
+        require_shape("dout", dout, (*dout.shape[: -cache.ndim], *cache.shape))
+    return dout.copy(order="K") if cache is None else dout * cache
 
 
 class Dropout(Layer):

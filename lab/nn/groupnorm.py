@@ -7,8 +7,9 @@ channels and positions of one group in one sample. One group is layer norm over 
 are instance norm.
 """
 
+from collections.abc import Callable
 from numbers import Integral
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from lab.nn.layer import Layer, scale_and_shift
 from lab.nn.standardize import (
@@ -93,9 +94,9 @@ class GroupNorm(Layer):
     """Group normalization of rows."""
 
     kind, title, family = "groupnorm", "group norm", "normalization"
-    pair = groupnorm_forward, groupnorm_backward
+    pair: ClassVar[tuple[Callable, ...]] = (groupnorm_forward, groupnorm_backward)
     axes = (1,)
-    settings = ("eps", "convention", "num_groups")
+    settings: ClassVar[tuple[str, ...]] = ("eps", "convention", "num_groups")
     conventions = CONVENTIONS
     offered_with = ("weightstd",)
 

@@ -9,10 +9,13 @@ Kernels see a population, (K, N, D); a single network is its only member. They c
 get, for nobody else does, and return whether these fit: if not, nothing was done.
 """
 
+from functools import partial
+
 import numpy as np
 from numba import njit
 
-from lab.nn import affine, batchnorm, layernorm, optim, relu, softmax
+from lab.nn import affine, batchnorm, layernorm, optim, relu, softmax, spatial_batchnorm
+from lab.nn.images import channels_last
 from lab.nn.layernorm import LayerNormCache
 from lab.nn.standardize import BLOCK, Standardized, convention_of, inverse_std
 
@@ -331,18 +334,30 @@ def sum_of_block(row):
 # --- activation and loss ------------------------------------------------------------------------------
 
 
-def relu_forward(x):
+def in_memory_order(x):
+    """x where it lies in C order; images as rows, whether channels are first or last. Else None."""
+    if x.ndim > 3 and not x.flags.c_contiguous:
+        x = channels_last(x)
     if not x.flags.c_contiguous:
+        return None
+    return x if x.ndim < 4 else x.reshape(-1, x.shape[-1])
+
+
+def relu_forward(x):
+    entries = in_memory_order(x)
+    if entries is None:
         return relu.relu_forward(x)
     out = np.empty_like(x)
-    cut(x, out)
+    cut(entries, in_memory_order(out))
     return out, x
 
 
 def relu_backward(dout, cache):
-    dx = np.empty_like(dout)
-    if dout.flags.c_contiguous and cache.flags.c_contiguous and cut_backward(dout, cache, dx):
-        return dx
+    entries, upstream = in_memory_order(cache), in_memory_order(dout)
+    if entries is not None and upstream is not None and dout.strides == cache.strides:
+        dx = np.empty_like(dout)
+        if cut_backward(upstream, entries, in_memory_order(dx)):
+            return dx
     return relu.relu_backward(dout, cache)
 
 
@@ -456,6 +471,10 @@ LEAVES = {
         batchnorm_backward_alt,
     ),
     (layernorm.layernorm_forward, layernorm.layernorm_backward): (layernorm_forward, layernorm_backward),
+    (spatial_batchnorm.spatial_batchnorm_forward, spatial_batchnorm.spatial_batchnorm_backward): (
+        partial(spatial_batchnorm.spatial_batchnorm_forward, forward=batchnorm_forward),
+        partial(spatial_batchnorm.spatial_batchnorm_backward, backward=batchnorm_backward_alt),
+    ),
     (relu.relu_forward, relu.relu_backward): (relu_forward, relu_backward),
     softmax.softmax_loss: softmax_loss,
     optim.Adam: Adam,

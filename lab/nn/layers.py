@@ -3,7 +3,9 @@
 import sys
 
 from lab.nn.affine import Affine
+from lab.nn.avg_pool import AvgPool
 from lab.nn.batchnorm import BatchNorm
+from lab.nn.conv import Conv
 from lab.nn.dropout import Dropout
 from lab.nn.dynamic_tanh import DynamicTanh
 from lab.nn.flatten import Flatten
@@ -12,10 +14,13 @@ from lab.nn.identity import Identity
 from lab.nn.layer import Layer
 from lab.nn.layernorm import LayerNorm
 from lab.nn.leaky_relu import LeakyReLU
+from lab.nn.max_pool import MaxPool
 from lab.nn.noise import Noise
 from lab.nn.relu import ReLU
 from lab.nn.rmsnorm import RMSNorm
 from lab.nn.sigmoid import Sigmoid
+from lab.nn.spatial_batchnorm import SpatialBatchNorm
+from lab.nn.spatial_groupnorm import SpatialGroupNorm, SpatialLayerNorm
 from lab.nn.tanh import Tanh
 from lab.nn.weightstd import WeightStd
 
@@ -23,12 +28,18 @@ LAYERS: dict[str, type[Layer]] = {
     layer.kind: layer
     for layer in (
         Affine,
+        Conv,
         Flatten,
+        MaxPool,
+        AvgPool,
         BatchNorm,
         LayerNorm,
         GroupNorm,
         RMSNorm,
         DynamicTanh,
+        SpatialBatchNorm,
+        SpatialLayerNorm,
+        SpatialGroupNorm,
         WeightStd,
         Noise,
         ReLU,

@@ -7,6 +7,7 @@ m ~ U(mu - r_mu, mu + r_mu) and s ~ N(sigma, r_sigma**2). The default sizes are 
 
 from lab.nn import random
 from lab.nn.backend import namespace
+from lab.nn.images import as_drawn, drawn_shape
 from lab.nn.layer import Layer
 from lab.nn.validation import require_array, require_shape
 
@@ -16,7 +17,8 @@ NOISE = {"n_mu": 0.5, "n_sigma": 1.25, "r_mu": 0.1, "r_sigma": 0.1}
 def noise_forward(x, noise_param):
     """Shift and scale every unit of every sample at random in training mode; nothing in test mode.
 
-    x: (..., N, D) floats. All members of a population meet the same noise.
+    x: floats, rows (N, D) or images (N, C, H, W), whose units are the entries of a sample; in a population
+        with K in front: all members meet the same noise.
     noise_param: "mode" is "train" or "test"; optionally "rng", a numpy Generator or RandomState
         (default: NumPy's global one), and the sizes in `NOISE`.
     Returns (out, cache): out with the shape and dtype of x; cache is the factor s, or None in test mode.
@@ -24,17 +26,18 @@ def noise_forward(x, noise_param):
     """
     require_array("x", x)
     if noise_param.get("mode") == "test":
-        return x.copy(), None
+        return x.copy(order="K"), None
     if noise_param.get("mode") != "train":
         raise ValueError(f"noise_param['mode'] must be 'train' or 'test', not {noise_param.get('mode')!r}")
-    size, (rows, units) = {**NOISE, **noise_param}, x.shape[-2:]
+    size, shape = {**NOISE, **noise_param}, drawn_shape(x)
+    units = shape[1:]
     rng = noise_param.get("rng") or random.legacy()
     mu = rng.uniform(-size["n_mu"], size["n_mu"], units)
     sigma = rng.uniform(1, size["n_sigma"], units)
-    m = mu + rng.uniform(-size["r_mu"], size["r_mu"], (rows, units))
-    s = sigma + size["r_sigma"] * rng.standard_normal((rows, units))
+    m = mu + rng.uniform(-size["r_mu"], size["r_mu"], shape)
+    s = sigma + size["r_sigma"] * rng.standard_normal(shape)
     xp = namespace(x)
-    m, s = xp.asarray(m).astype(x.dtype), xp.asarray(s).astype(x.dtype)
+    m, s = [xp.asarray(as_drawn(drawn, x)).astype(x.dtype) for drawn in (m, s)]
     return s * x + m, s
 
 
@@ -42,8 +45,8 @@ def noise_backward(dout, cache):
     """dout: the shape of x. Returns dx."""
     require_array("dout", dout)
     if cache is not None:
-        require_shape("dout", dout, (*dout.shape[:-2], *cache.shape))
-    return dout.copy() if cache is None else dout * cache
+        require_shape("dout", dout, (*dout.shape[: -cache.ndim], *cache.shape))
+    return dout.copy(order="K") if cache is None else dout * cache
 
 
 class Noise(Layer):

@@ -118,9 +118,9 @@ def _backward(backward, dout, checked_cache):
 
 
 def _of_member(argument, k):
-    """Member k's part of a parameter or of a dict of settings and running statistics."""
+    """Member k's part of a parameter, or of a dict of settings and running statistics; numbers are shared."""
     if not isinstance(argument, dict):
-        return argument[k]
+        return argument[k] if hasattr(argument, "shape") else argument
     own = {name: value[k] if hasattr(value, "shape") else value for name, value in argument.items()}
     return {
         name: value.item() if getattr(value, "size", 0) == 1 and name == "eps" else value

@@ -40,22 +40,35 @@ class WeightStdCache(NamedTuple):
 def weightstd_forward(w, ws_param):
     """Standardize the weights of each output unit.
 
-    w: (..., fan_in, units) floats.
+    w: floats, (fan_in, units), in a population (K, fan_in, units); or a convolution's, (F, C, HH, WW) or
+        (K, F, C, HH, WW), whose units are the F filters, with a fan-in of C * HH * WW.
     ws_param: optional "eps" and "convention" ("course", "official", "scaled") and "gain" (1).
     Returns (w_hat, cache), w_hat with the shape and dtype of w.
     """
-    convention, fan_in = convention_of(ws_param, WEIGHT_CONVENTIONS), w.shape[-2]
+    matrix = _by_unit(w)
+    convention, fan_in = convention_of(ws_param, WEIGHT_CONVENTIONS), matrix.shape[-2]
     eps = ws_param.get("eps", convention.eps)
     if convention.root == "floor":
         eps = eps / fan_in  # max(var * fan_in, eps) = fan_in * max(var, eps / fan_in)
-    standardized, _, _ = standardize(w, eps, convention.ddof, convention.root)
+    standardized, _, _ = standardize(matrix, eps, convention.ddof, convention.root)
     scale = float(ws_param.get("gain", 1.0)) * (fan_in**-0.5 if convention.unit_fan_in else 1.0)
-    return standardized.x_hat * scale, WeightStdCache(standardized, scale)
+    return _as_weights(standardized.x_hat * scale, w.shape), WeightStdCache(standardized, scale)
 
 
 def weightstd_backward(dw_hat, cache):
-    """dw_hat: (..., fan_in, units), the gradient with respect to w_hat. Returns dw."""
-    return standardize_backward(dw_hat * cache.scale, cache.standardized)
+    """dw_hat: the shape of w, the gradient with respect to w_hat. Returns dw."""
+    dw = standardize_backward(_by_unit(dw_hat) * cache.scale, cache.standardized)
+    return _as_weights(dw, dw_hat.shape)
+
+
+def _by_unit(w):
+    """Weights as a matrix (..., fan_in, units)."""
+    return w if w.ndim < 4 else w.reshape(*w.shape[:-3], -1).swapaxes(-1, -2)
+
+
+def _as_weights(matrix, shape):
+    """The way back from `_by_unit`."""
+    return matrix if len(shape) < 4 else matrix.swapaxes(-1, -2).reshape(shape)
 
 
 class WeightStd(Layer):

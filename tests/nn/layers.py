@@ -29,7 +29,7 @@ class Case(NamedTuple):
             fresh["rng"] = np.random.default_rng(fresh["rng"])
         rng = np.random.default_rng(8)
         for name in fresh.keys() & {"running_mean", "running_var"}:
-            fresh[name] = rng.uniform(0.5, 2, (*lead, self.shape[-1]))
+            fresh[name] = rng.uniform(0.5, 2, (*lead, *self.parameters[0]))
         return fresh
 
     def inputs(self, rng, lead=(), dtype=np.float64):
@@ -96,23 +96,82 @@ CASES = [
         for shape in ((7, 6), (4, 6, 5), (4, 6, 2, 3))
     ],
     *[
-        Case(f"weightstd {name}", nn.weightstd_forward, nn.weightstd_backward, param={"convention": name})
+        Case(f"weightstd {name} {of}", nn.weightstd_forward, nn.weightstd_backward, shape, (), param)
         for name in WEIGHT_CONVENTIONS
+        for of, shape in (("matrix", (7, 6)), ("kernels", (6, 3, 3, 2)))
+        for param in [{"convention": name}]
     ],
     *[
         Case(
-            f"{name} {mode}",
+            f"{name} {mode} {of}",
             getattr(nn, f"{name}_forward"),
             getattr(nn, f"{name}_backward"),
-            (7, 6),
+            shape,
             (),
             param,
         )
+        for of, shape in (("rows", (7, 6)), ("images", (5, 6, 3, 4)))
         for name, sizes in (("dropout", {"p": 0.6}), ("noise", {}))
         for mode in ("train", "test")
         for param in [{"mode": mode, "rng": 5, **sizes}]
     ],
 ]
+
+IMAGES = (5, 6, 3, 4)
+IMAGE_CASES = [
+    *[
+        Case(
+            f"conv {stride} {pad}",
+            nn.conv_forward,
+            nn.conv_backward,
+            (5, 6, *size),
+            ((4, 6, *kernel), (4,)),
+            {"stride": stride, "pad": pad},
+        )
+        for stride, pad, size, kernel in (
+            (1, 1, (3, 4), (3, 3)),
+            (1, 0, (3, 4), (1, 1)),
+            (2, 1, (5, 6), (3, 3)),
+            (3, 2, (5, 4), (2, 1)),
+        )
+    ],
+    *[
+        Case(
+            f"{kind}_pool {height} {width} {stride}",
+            getattr(nn, f"{kind}_pool_forward"),
+            getattr(nn, f"{kind}_pool_backward"),
+            (5, 6, 5, 4),
+            (),
+            {"pool_height": height, "pool_width": width, "stride": stride},
+        )
+        for kind in ("max", "avg")
+        for height, width, stride in ((2, 2, 2), (3, 2, 1))
+    ],
+    *[
+        Case(
+            f"spatial_batchnorm {mode}",
+            nn.spatial_batchnorm_forward,
+            nn.spatial_batchnorm_backward,
+            IMAGES,
+            SIX,
+            {"mode": mode, **running},
+        )
+        for mode, running in (("train", {}), ("test", {"running_mean": 0, "running_var": 0}))
+    ],
+    Case(
+        "spatial_groupnorm",
+        lambda x, gamma, beta, param: nn.spatial_groupnorm_forward(x, gamma, beta, 3, param),
+        nn.spatial_groupnorm_backward,
+        IMAGES,
+        SIX,
+        {"eps": 0.1},
+    ),
+    *[
+        Case(f"{name} of images", getattr(nn, f"{name}_forward"), getattr(nn, f"{name}_backward"), IMAGES)
+        for name in ("relu", "leaky_relu", "sigmoid", "tanh")
+    ],
+]
+CASES += IMAGE_CASES
 
 COMPILED = [
     case._replace(name=f"compiled {case.name}", forward=forward, backward=backward)

@@ -66,3 +66,21 @@ def test_without_a_stream_it_draws_as_courses_do():
     np.random.seed(3)
     np.testing.assert_array_equal(dropout_forward(x, {"mode": "train", "p": 0.5})[0], first)
     assert (dropout_forward(x, {"mode": "train", "p": 0.5})[0] != first).any()
+
+
+def test_each_entry_of_an_image_is_drawn_by_itself():
+    """Not one mask for all channels or samples; members of a population share it."""
+    out, mask = dropped(np.ones((3, 20, 30, 8, 8)), 0.5)
+    assert mask.shape == (20, 30, 8, 8)
+    for axes in ((0, 1), (0, 2, 3), (1, 2, 3)):
+        assert np.abs((mask != 0).mean(axis=axes) - 0.5).max() < 0.2
+        assert ((mask != 0).std(axis=axes) > 0.4).all()
+    np.testing.assert_array_equal(out[0], out[2])
+    np.testing.assert_array_equal(out[0], dropped(np.ones((20, 30, 8, 8)), 0.5)[0])
+
+
+def test_the_draws_of_rows_are_those_of_one_call():
+    """So that runs of earlier versions can be repeated."""
+    expected = np.random.default_rng(0).random((6, 5)) < 0.5
+    for lead in ((), (3,)):
+        np.testing.assert_array_equal(dropped(np.ones((*lead, 6, 5)), 0.5)[1] != 0, expected)

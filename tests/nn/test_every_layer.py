@@ -84,7 +84,7 @@ def test_outputs_do_not_alias_inputs(case):
 
 @every_layer
 def test_any_memory_layout_gives_the_same(case):
-    """Fortran order, strided and reversed views."""
+    """Fortran order, strided and reversed views, channels last."""
     inputs = case.inputs(np.random.default_rng(0))
     dout = case_dout(case, inputs, ())
     expected = case.run(inputs, case.settings(), dout)
@@ -92,6 +92,7 @@ def test_any_memory_layout_gives_the_same(case):
         np.asfortranarray,
         lambda array: np.repeat(array, 2, axis=0)[::2],
         lambda array: array[..., ::-1].copy()[..., ::-1],
+        lambda array: np.moveaxis(np.moveaxis(array, 1 % array.ndim, -1).copy(), -1, 1 % array.ndim),
     ]
     for layout in layouts:
         received = case.run([layout(array) for array in inputs], case.settings(), layout(dout))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.nn import FullyConnectedNet, compiled, kernels
+from lab.nn import FullyConnectedNet, compiled, kernels, relu
 from lab.nn.optim import Adam
 from lab.nn.softmax import softmax_loss
 from lab.train import Config, Training
@@ -53,10 +53,10 @@ def run_both(case, inputs, lead, dout):
 def drawn(case, rng, rows, columns, lead, dtype):
     """Input of another size than the case's own, and an upstream gradient."""
     sizes = {case.shape[0]: rows, case.shape[1]: columns, 4: 5}
-    shapes = [(*lead, *(sizes[size] for size in shape)) for shape in (case.shape, *case.parameters)]
+    shapes = [(*lead, *(sizes.get(size, size) for size in shape)) for shape in (case.shape, *case.parameters)]
     inputs = [(3 * rng.normal(size=shape) + 2).astype(dtype) for shape in shapes]
-    outputs = shapes[1][-1] if case.name.endswith("affine") else columns
-    return inputs, rng.normal(size=(*lead, rows, outputs)).astype(dtype)
+    outputs = (*shapes[0][:-1], shapes[1][-1]) if case.name.endswith("affine") else shapes[0]
+    return inputs, rng.normal(size=outputs).astype(dtype)
 
 
 @every_leaf
@@ -96,7 +96,7 @@ def test_other_memory_layouts_give_the_same_bits(case):
 @every_leaf
 def test_sizes_that_do_not_fit_are_refused_as_by_numpy(case):
     """Kernels don't check bounds, so nothing of a wrong size may reach them."""
-    inputs, dout = drawn(case, np.random.default_rng(0), *case.shape, (), np.float32)
+    inputs, dout = drawn(case, np.random.default_rng(0), *case.shape[:2], (), np.float32)
     for i in range(1, len(inputs)):
         wrong = [np.ones((3,) * a.ndim, a.dtype) if j == i else a for j, a in enumerate(inputs)]
         with pytest.raises(ValueError, match=r"shape|size|features|broadcast"):
@@ -368,3 +368,17 @@ def test_kernels_warn_of_nothing():
         for _ in training:
             pass
     assert np.isfinite(training.loss).all()
+
+
+@dtypes
+@pytest.mark.parametrize("lead", [(), (3,)])
+def test_relu_of_images_gives_the_same_bits_in_any_order(dtype, lead):
+    """Channels first or last, in x and dout; where the two differ, too, also if there are as many rows."""
+    x, dout = np.random.default_rng(0).normal(size=(2, *lead, 2, 4, 4, 4)).astype(dtype)
+    last = [np.moveaxis(np.moveaxis(array, -3, -1).copy(), -1, -3) for array in (x, dout)]
+    for one in (x, last[0], np.asfortranarray(x)):
+        out, cache = kernels.relu_forward(one)
+        np.testing.assert_array_equal(out, relu.relu_forward(x)[0])
+        for other in (dout, last[1], np.asfortranarray(dout)):
+            dx = kernels.relu_backward(other, cache)
+            np.testing.assert_array_equal(dx, relu.relu_backward(dout, x))

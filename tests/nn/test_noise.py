@@ -68,3 +68,29 @@ def test_members_of_a_population_meet_the_same_noise():
 def test_an_unknown_mode_is_refused(param):
     with pytest.raises(ValueError, match="must be 'train' or 'test', not"):
         noise_forward(np.ones((2, 2)), param)
+
+
+def test_each_entry_of_a_sample_of_images_is_a_unit():
+    """With a mean of its own over the samples, at each position of each channel."""
+    shift, s = noisy(np.zeros((400, 5, 4, 3)))
+    mu = shift.mean(axis=0)
+    assert mu.shape == (5, 4, 3)
+    assert len(np.unique(mu.round(2))) > 30
+    assert np.abs(shift - mu).max() < 0.12
+    np.testing.assert_allclose(s.std(axis=0), 0.1, rtol=0.2)
+
+
+def test_members_of_a_population_of_images_meet_the_same_noise():
+    out, _ = noisy(np.ones((3, 6, 4, 2, 2)))
+    np.testing.assert_array_equal(out[0], out[2])
+    np.testing.assert_array_equal(out[0], noisy(np.ones((6, 4, 2, 2)))[0])
+
+
+def test_the_draws_of_rows_are_those_of_four_calls():
+    """So that runs of earlier versions can be repeated."""
+    rng = np.random.default_rng(0)
+    mu, sigma = rng.uniform(-0.5, 0.5, 4), rng.uniform(1, 1.25, 4)
+    m, s = mu + rng.uniform(-0.1, 0.1, (6, 4)), sigma + 0.1 * rng.standard_normal((6, 4))
+    out, cache = noisy(np.ones((6, 4)))
+    np.testing.assert_array_equal(cache, s)
+    np.testing.assert_array_equal(out, s + m)

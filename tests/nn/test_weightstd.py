@@ -110,3 +110,18 @@ def test_a_unit_whose_weights_are_all_equal_gives_zero():
 def test_an_unknown_convention_is_refused():
     with pytest.raises(ValueError, match="convention must be one of course, official, scaled, not 'pytorch'"):
         weightstd_forward(np.ones((3, 2)), {"convention": "pytorch"})
+
+
+@every_convention
+@pytest.mark.parametrize("lead", [(), (3,)], ids=["single", "population"])
+def test_kernels_are_standardized_over_channels_and_window(convention, lead):
+    """(F, C, HH, WW) as the matrix of its units, forward and backward."""
+    w, dw_hat = np.random.default_rng(0).normal(size=(2, *lead, 5, 4, 3, 2))
+    as_matrix = [array.reshape(*lead, 5, 24).swapaxes(-1, -2) for array in (w, dw_hat)]
+    w_hat, cache = weightstd_forward(w, {"convention": convention})
+    expected, expected_cache = weightstd_forward(as_matrix[0], {"convention": convention})
+    close(w_hat, expected.swapaxes(-1, -2).reshape(w.shape))
+    dw = weightstd_backward(dw_hat, cache)
+    close(dw, weightstd_backward(as_matrix[1], expected_cache).swapaxes(-1, -2).reshape(w.shape))
+    if not lead:
+        close(w_hat[1].ravel(), FORMULAS[convention](w[1].reshape(24, 1))[:, 0])
