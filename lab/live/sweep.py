@@ -343,7 +343,7 @@ def _keys(axis: Axis):
     """What markers and colours stand for: HTML."""
     said = [f"{_marker(mode)}{_name(mode)}{', one for all' * (mode in axis.once)}" for mode in axis.modes]
     if axis.seeds > 1:
-        said.append(f"small: one of {axis.seeds} seeds")
+        said.append("small: a seed")
     said.append("<b>✚</b> diverged")
     return "".join(f' <span class="lab-key">{one}</span>' for one in said)
 
