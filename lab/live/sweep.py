@@ -1,4 +1,4 @@
-"""The sweep: for each normalization, how far training comes at each value of a setting."""
+"""The sweep: for each normalization, how far training comes at each value or choice of a setting."""
 
 from dataclasses import replace
 from functools import partial
@@ -34,7 +34,7 @@ SCROLL = "this.closest('.lab-sweep-explorer').scrollIntoView({behavior: 'smooth'
 
 
 class Sweep(Lasting):
-    """Curves over a setting, one for each normalization, that grow while the networks train.
+    """Curves over a setting, or points over choices, for each normalization; they grow while it trains.
 
     axis: a key of `lab.live.grid.AXES`. data: see `lab.live.race.Race`. play: whether it trains from the
     start. fields: of the `Config` that all networks have in common, such as `Sweep(dataset="mnist")`; of

@@ -16,7 +16,7 @@ from lab.live import Sweep, race, running
 from lab.live.grid import AXES, MODES, USUAL, Axis, Grid, Results
 from lab.live.race import SLICE
 from lab.live.sweep import FIGURES, LEARNED, LOSSES, _looks, sentence
-from lab.train import Config, train
+from lab.train import Config, Training, train
 from tests.live.stage import Screen, frames_pass, live, small_data, until
 from tests.live.test_words import Tags
 
@@ -659,7 +659,7 @@ async def finished(axis, seed):
     grid = Grid(axis, config, screen)
     await until(lambda: screen and screen.last.is_done)
     grid.stop()
-    val = screen.last.results.val[..., 0]
+    val = screen.last.results.mean("val")
     return val, [np.flatnonzero(row >= LEARNED * val.max()) for row in val], screen.last.results.diverged
 
 
@@ -680,3 +680,24 @@ async def test_what_the_lesson_says(seed, monkeypatch):
     assert rates[batch[-1]] >= 2 * rates[none[-1]]
     assert diverged[0].any()
     assert not diverged[1].any()
+
+
+def best(activation, normalization, seed):
+    """The best validation accuracy of five seeds at a point of the sweep over activations, (5,)."""
+    config = USUAL.replace(**AXES["activation"].fields, activation=activation, normalization=normalization)
+    training = Training.from_config(config.replace(seed=seed), seed=[seed + number for number in range(5)])
+    for _ in training:
+        pass
+    return np.max([accuracy.val for accuracy in training.accuracies], axis=0)
+
+
+@pytest.mark.parametrize("seed", [0, 5, 10])
+def test_what_the_lesson_says_of_activations(seed):
+    none, batch, layer = (best("sigmoid", mode, seed) for mode in MODES)
+    assert none.max() < 0.3
+    assert batch.min() > 0.8
+    assert layer.min() > none.max()
+    assert np.ptp(layer) > 1.5 * np.ptp(batch)
+    relu, tanh = best("relu", None, seed), best("tanh", None, seed)
+    assert min(relu.min(), tanh.min()) > 0.75
+    assert best("relu", "batchnorm", seed).mean() < relu.mean() - 0.04
