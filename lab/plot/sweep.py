@@ -29,17 +29,18 @@ def draw(label, values, results, names, sentence, once=()) -> Figure:
     what can be seen, which stands below. once: normalizations that are the same for all values, a line.
     """
     norms = list(next(iter(results.values())))
+    has_words = isinstance(values[0], str)
     with context(STYLE):
         figure = Figure(figsize=(12, 5), layout="constrained")
         for axes, (title, of_norm) in zip(figure.subplots(1, len(results)), results.items(), strict=True):
-            _draw(axes, values, of_norm, once)
+            _draw(axes, values, of_norm, has_words, once)
             axes.set(title=title, xlabel=label)
             if "accuracy" in title:
                 axes.set_ylim(0, 1)
                 axes.yaxis.set_major_formatter(PercentFormatter(1))
             else:
                 axes.set_yscale("log", nonpositive="clip")
-        keys = [Line2D([], [], **_look(norm)) for norm in norms]
+        keys = [Line2D([], [], **_look(norm), ls=_line(has_words and norm not in once)) for norm in norms]
         said = [names[norm] + ", one for all" * (norm in once) for norm in norms]
         figure.legend(keys, said, loc="outside upper left", ncols=min(len(norms), COLUMNS))
         figure.supxlabel(fill(sentence, LETTERS), fontsize="medium", parse_math=False)
@@ -50,9 +51,13 @@ def _look(norm):
     return {"color": NORMALIZATIONS[norm], "marker": MARKERS[norm]}
 
 
-def _draw(axes, values, of_norm, once):
+def _line(is_bare):
+    """Points of numbers are joined; of choices there is nothing between."""
+    return "" if is_bare else "solid"
+
+
+def _draw(axes, values, of_norm, has_words, once):
     """One part: points of all normalizations, and what joins them."""
-    has_words = isinstance(values[0], str)
     axes.grid(alpha=0.3, axis="y" if has_words else "both")
     if has_words:
         axes.set_xticks(range(len(values)), values)
@@ -70,4 +75,4 @@ def _draw(axes, values, of_norm, once):
             axes.plot(x, each, color=NORMALIZATIONS[norm], marker=MARKERS[norm], ls="", ms=3, alpha=0.6)
         if has_words and norm in once:
             axes.axhline(mean[0], color=NORMALIZATIONS[norm], linewidth=1.5)
-        axes.plot(x, mean, **_look(norm), ls="" if has_words else "solid", linewidth=1.5)
+        axes.plot(x, mean, **_look(norm), ls=_line(has_words), linewidth=1.5)

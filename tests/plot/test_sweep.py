@@ -57,6 +57,7 @@ def test_choices_have_words_and_points_side_by_side():
             columns |= {*np.round(mean.get_xdata(), 3)}
         assert len(columns) == len(norms) * len(WORDS)
     assert texts(figure) == [NAMES[norm] for norm in norms]
+    assert {key.get_linestyle() for key in figure.legends[0].get_lines()} == {"None"}
 
 
 def test_what_is_the_same_for_all_choices_is_a_line():
