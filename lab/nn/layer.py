@@ -36,7 +36,8 @@ class Layer:
     draws from, which belongs to the network and isn't part of the state. settings, conventions: what of an
     architecture's settings its constructor takes by name, and the conventions that it knows. instead_of: the
     kind whose form it is for samples of other axes. offered_with: the kinds that a normalization is joined
-    with by name.
+    with by name. cuts: whether a unit of the activation is dead that is positive for no sample.
+    saturates_beyond: |input| from which the slope is under 5 % of its greatest value.
     """
 
     kind: ClassVar[str] = ""
@@ -49,6 +50,8 @@ class Layer:
     conventions: ClassVar[Mapping[str, Any]] = {}
     instead_of: ClassVar[str] = ""
     offered_with: ClassVar[tuple[str, ...]] = ()
+    cuts: ClassVar[bool] = False
+    saturates_beyond: ClassVar[float | None] = None
 
     def __init__(self, parameters: Iterable[Parameter] = (), param: Any = None):
         """param: the settings and running state that forward takes last (its "mode" is kept up to date), or

@@ -1,18 +1,23 @@
 """The registry of layers: everything that lists layers, normalizations or activations reads it here."""
 
+import sys
+
 from lab.nn.affine import Affine
 from lab.nn.avg_pool import AvgPool
 from lab.nn.batchnorm import BatchNorm
 from lab.nn.conv import Conv
 from lab.nn.dropout import Dropout
+from lab.nn.dynamic_tanh import DynamicTanh
 from lab.nn.flatten import Flatten
 from lab.nn.groupnorm import GroupNorm
+from lab.nn.identity import Identity
 from lab.nn.layer import Layer
 from lab.nn.layernorm import LayerNorm
 from lab.nn.leaky_relu import LeakyReLU
 from lab.nn.max_pool import MaxPool
 from lab.nn.noise import Noise
 from lab.nn.relu import ReLU
+from lab.nn.rmsnorm import RMSNorm
 from lab.nn.sigmoid import Sigmoid
 from lab.nn.spatial_batchnorm import SpatialBatchNorm
 from lab.nn.spatial_groupnorm import SpatialGroupNorm, SpatialLayerNorm
@@ -22,11 +27,36 @@ from lab.nn.weightstd import WeightStd
 LAYERS: dict[str, type[Layer]] = {
     layer.kind: layer
     for layer in (
-        Affine, Conv, Flatten, MaxPool, AvgPool, BatchNorm, LayerNorm, GroupNorm, SpatialBatchNorm,
-        SpatialLayerNorm, SpatialGroupNorm, WeightStd, Noise, ReLU, LeakyReLU, Sigmoid, Tanh, Dropout,
+        Affine,
+        Conv,
+        Flatten,
+        MaxPool,
+        AvgPool,
+        BatchNorm,
+        LayerNorm,
+        GroupNorm,
+        SpatialBatchNorm,
+        SpatialLayerNorm,
+        SpatialGroupNorm,
+        RMSNorm,
+        DynamicTanh,
+        WeightStd,
+        Noise,
+        ReLU,
+        LeakyReLU,
+        Sigmoid,
+        Tanh,
+        Identity,
+        Dropout,
     )
-}  # fmt: skip
-
+}
+# The functions of all layers by the names that courses know them by.
+FUNCTIONS = {
+    name: function
+    for layer in LAYERS.values()
+    for name, function in vars(sys.modules[layer.__module__]).items()
+    if name.startswith((f"{layer.kind}_forward", f"{layer.kind}_backward"))
+}
 ACTIVATIONS = tuple(kind for kind, layer in LAYERS.items() if layer.family == "activation")
 _OF_ACTIVATIONS = [
     layer for layer in LAYERS.values() if layer.family == "normalization" and not layer.instead_of

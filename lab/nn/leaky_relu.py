@@ -20,3 +20,4 @@ def leaky_relu_backward(dout, cache):
 class LeakyReLU(Layer):
     kind, title, family = "leaky_relu", "leaky ReLU", "activation"
     pair = leaky_relu_forward, leaky_relu_backward
+    cuts = True

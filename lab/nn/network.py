@@ -13,7 +13,8 @@ from lab.nn.initialization import initialize
 from lab.nn.layer import Layer, Shape, fit
 from lab.nn.linear import Linear
 from lab.nn.own import put_in
-from lab.nn.population import members, validate
+from lab.nn.population import members as members_of
+from lab.nn.population import validate
 from lab.nn.softmax import softmax_loss
 
 
@@ -30,7 +31,7 @@ class Network:
 
     weight_scale, reg, seed and the eps of its layers may be sequences of length K: the network is then a
     population of K members that differ in them, its parameters have a leading axis K and its loss has shape
-    (K,).
+    (K,). members: K where they differ in nothing of that, but in their learning rates.
 
     `params` maps the names W1, b1, gamma1, beta1, W2, … to views into one flat buffer: assigning to
     `params[name]`, or a mapping to `params`, copies into them. Each kind of name is numbered by itself.
@@ -49,6 +50,7 @@ class Network:
         seed=None,
         data_seed=None,
         own=None,
+        members=None,
         xp=np,
     ):
         self.layers, self.input_shape = list(layers), tuple(map(int, input_shape))
@@ -62,7 +64,7 @@ class Network:
         eps = next((e for one in self.all_layers if np.ndim(e := (one.param or {}).get("eps", 0))), 0.0)
         given = {"weight_scale": weight_scale, "reg": reg, "seed": seed, "eps": eps}
         validate({**given, "initialization": initialization, "dtype": dtype})
-        self.members = members(**given)
+        self.members = members_of(members, **given)
         self.xp, self.dtype, self.reg = xp, np.dtype(dtype), reg
         if data_seed is None and seed is not None:
             data_seed = int(np.ravel(seed)[0])

@@ -26,9 +26,11 @@ def validate(given: Mapping):
         raise ValueError(f"dtype must be float32 or float64, not {given['dtype']!r}")
 
 
-def members(**settings) -> int | None:
-    """K if any setting is a sequence, else None. Raises ValueError if two differ in length."""
+def members(count: int | None = None, **settings) -> int | None:
+    """K if any setting is a sequence, or as many as are told, else None. Raises ValueError if two differ in
+    length."""
     lengths = {name: len(np.ravel(value)) for name, value in settings.items() if np.ndim(value)}
+    lengths |= {} if count is None else {"members": count}
     if len(set(lengths.values())) > 1 or 0 in lengths.values():
         raise ValueError(
             f"each setting of a population needs equally many members, and at least one, not {lengths}"

@@ -20,3 +20,4 @@ def relu_backward(dout, cache):
 class ReLU(Layer):
     kind, title, family = "relu", "ReLU", "activation"
     pair = relu_forward, relu_backward
+    cuts = True

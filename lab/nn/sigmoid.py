@@ -1,5 +1,7 @@
 """Logistic sigmoid: out = 1 / (1 + exp(-x))."""
 
+import math
+
 from lab.nn.backend import namespace
 from lab.nn.layer import Layer
 from lab.nn.validation import require_shape
@@ -23,3 +25,4 @@ def sigmoid_backward(dout, cache):
 class Sigmoid(Layer):
     kind, title, family = "sigmoid", "sigmoid", "activation"
     pair = sigmoid_forward, sigmoid_backward
+    saturates_beyond = 2 * math.atanh(math.sqrt(0.95))  # the slope is (1 - tanh(x / 2)**2) / 4

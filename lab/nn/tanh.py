@@ -1,5 +1,7 @@
 """Hyperbolic tangent: out = tanh(x)."""
 
+import math
+
 from lab.nn.backend import namespace
 from lab.nn.layer import Layer
 from lab.nn.validation import require_shape
@@ -20,3 +22,4 @@ def tanh_backward(dout, cache):
 class Tanh(Layer):
     kind, title, family = "tanh", "tanh", "activation"
     pair = tanh_forward, tanh_backward
+    saturates_beyond = math.atanh(math.sqrt(0.95))  # the slope is 1 - tanh(x)**2

@@ -9,20 +9,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from math import atanh, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from lab.nn.backend import to_host
 from lab.nn.layer import Layer
+from lab.nn.layers import LAYERS
 from lab.nn.validation import require_number
 from lab.train import Training
 
 PERCENTILES = np.array([0.05, 0.5, 0.95])  # of nearest rank: always the value of a unit that exists
-# |input| beyond which the slope, 1 - tanh(x)**2 or a quarter of 1 - tanh(x / 2)**2, is under 5 % of its
-# greatest value.
-SATURATED_BEYOND = {"tanh": atanh(sqrt(0.95)), "sigmoid": 2 * atanh(sqrt(0.95))}
 OFF_BELOW = 10  # times eps. The lab's choice: there eps is a share eps / (var + eps) of more than 9 %
 HISTOGRAM_LIMIT = 1e300  # what is greater has no bin: the range has to be finite
 
@@ -62,7 +59,7 @@ class Signals:
     @property
     def silent_word(self) -> str:
         """What `silent` counts: "dead" units, or "saturated" entries."""
-        return "saturated" if self.activation in SATURATED_BEYOND else "dead"
+        return "dead" if self._kind.saturates_beyond is None else "saturated"
 
     @cached_property
     def sizes(self) -> np.ndarray:
@@ -73,7 +70,7 @@ class Signals:
     @cached_property
     def silent(self) -> np.ndarray:
         """(..., L): the share of units that are positive for no sample of the minibatch; with sigmoid and
-        tanh the share of entries where the slope is under 5 % of its greatest value."""
+        tanh the share of entries where the slope is under 5 % of its greatest value; none of the identity."""
         return self._by_layer(self._silent)
 
     @cached_property
@@ -110,6 +107,10 @@ class Signals:
         edges, shares = (np.array(part).reshape(*self._lead, -1) for part in zip(*both, strict=True))
         return edges, shares
 
+    @property
+    def _kind(self) -> type[Layer]:
+        return LAYERS.get(self.activation, Layer)
+
     def _by_layer(self, measure: Callable[[Passed], np.ndarray], *shape: int) -> np.ndarray:
         with np.errstate(all="ignore"):  # divergence is a result
             layers = np.array([measure(passed) for passed in self._passed], dtype=float)
@@ -117,19 +118,20 @@ class Signals:
 
     def _size(self, passed):
         sizes = np.sqrt(np.square(passed.out).mean(axis=-2))
-        if self.silent_word == "saturated":
+        if not self._kind.cuts:
             return _percentiles(sizes)
         is_dead = passed.activated.max(axis=-2) <= 0
         sizes[is_dead] = np.nan
         return _percentiles(sizes, is_dead.sum(axis=-1))
 
     def _silent(self, passed):
-        if self.silent_word == "dead":
+        if self._kind.cuts:
             greatest = passed.activated.max(axis=-2)
             share = (greatest <= 0).mean(axis=-1)
             return np.where(np.isnan(greatest).any(axis=-1), np.nan, share)
         entries = np.abs(passed.activated)
-        share = (entries > SATURATED_BEYOND[self.activation]).mean(axis=(-2, -1))
+        beyond = np.inf if self._kind.saturates_beyond is None else self._kind.saturates_beyond
+        share = (entries > beyond).mean(axis=(-2, -1))
         return np.where(np.isnan(entries).any(axis=(-2, -1)), np.nan, share)
 
 

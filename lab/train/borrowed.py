@@ -44,6 +44,17 @@ def heard_fields(net) -> set[str]:
     return set(NETWORK_FIELDS) if takes_all else {*(names & set(NETWORK_FIELDS)), "seed", "data_seed"}
 
 
+def validate(net, config, layers, members):
+    """Raise ValueError for what is no network, or what nobody hears where somebody else's is trained."""
+    heard_fields(net)
+    if layers is not None:
+        raise ValueError("net brings its own layers: leave net or layers out")
+    if members:
+        raise ValueError(f"net makes one network and no population: leave net or {', '.join(members)} out")
+    if config.backend == "cupy" and getattr(net, "xp", np) is np:
+        raise ValueError("net computes with NumPy: backend must be 'numpy' or 'auto', not 'cupy'")
+
+
 def borrow(net, config, input_dim, num_classes):
     """The model of somebody else that a configuration is to train, as a copy or newly made.
 

@@ -19,9 +19,10 @@ from lab.nn.backend import array_module, to_host
 from lab.nn.models import build
 from lab.nn.optim import OPTIMIZERS
 from lab.nn.schedule import SCHEDULES
-from lab.nn.validation import require_shape
+from lab.nn.validation import require_choice, require_number, require_shape, shown
 from lab.train.borrowed import BorrowedNet, borrow
-from lab.train.config import validate_schedule
+from lab.train.borrowed import validate as validate_borrowed
+from lab.train.config import AUGMENTATIONS, validate_schedule
 from lab.train.minibatches import Minibatches
 
 POPULATION_FIELDS = ("weight_scale", "learning_rate", "reg", "eps", "seed")
@@ -58,7 +59,7 @@ class Training:
     batch_size, sampling, epochs, learning_rate, optimizer, optim_config, schedule, schedule_config,
     augmentation: see `lab.Config`. data_seed: of minibatches and augmentation; None draws from `np.random`.
     In a population learning_rate may be a sequence with one rate for each member.
-    train_samples, val_samples: how many of each part accuracy is measured on; None is all.
+    train_samples, val_samples: how many of each part accuracy is measured on; None is all, 0 none.
 
     Iterating yields the number of updates made, after each update. Divergence (a loss that isn't finite)
     ends a run and is recorded in `diverged_at`; a population goes on while one of its members lives.
@@ -83,7 +84,8 @@ class Training:
         val_samples=None,
         config=None,
     ):
-        optim_config, schedule_config = optim_config or {}, schedule_config or {}
+        optim_config = {} if optim_config is None else optim_config
+        schedule_config = {} if schedule_config is None else schedule_config
         validate_schedule(
             {
                 "optimizer": optimizer, "optim_config": optim_config, "learning_rate": learning_rate,
@@ -91,6 +93,10 @@ class Training:
                 "sampling": sampling, "epochs": epochs,
             }
         )  # fmt: skip
+        require_choice("augmentation", augmentation, AUGMENTATIONS)
+        for name, limit in (("train_samples", train_samples), ("val_samples", val_samples)):
+            if limit is not None:
+                require_number(name, limit, least=0, whole=True)
         image_shape = getattr(data, "image_shape", None)
         data = _checked(data, getattr(net, "num_classes", None))
         self.net = net if hasattr(net, "backpropagate") else BorrowedNet(net)
@@ -137,13 +143,21 @@ class Training:
 
         data: in place of the data set that the configuration names; a mapping as it is, or a pair (X, y)
         that is split and preprocessed as `lab.data.load` does. layers: own pairs, see
-        `FullyConnectedNet`. net: in its place, somebody else's, see `lab.train.borrowed.borrow`. members:
-        sequences for weight_scale, learning_rate, reg, eps or seed, which make a population of the lab's own.
+        `FullyConnectedNet`. net: in its place, somebody else's, see `lab.train.borrowed.borrow`; it takes
+        neither layers nor members. members: sequences for weight_scale, learning_rate, reg, eps or seed,
+        which make a population of the lab's own.
         Raises ValueError for settings that don't fit, DataError for missing data.
         """
-        for name in members:
+        for name, values in members.items():
             if name not in POPULATION_FIELDS:
                 raise ValueError(f"members can't differ in {name!r}, only in: {', '.join(POPULATION_FIELDS)}")
+            if not np.ndim(values):  # the configuration of the run would say something else
+                raise ValueError(
+                    f"{name} must be a list with a value for each member, not {shown(values)}: one for all "
+                    "belongs in the configuration"
+                )
+        if net is not None:
+            validate_borrowed(net, config, layers, members)
         data_seed = config.stream_seed
         if data is None:
             data = load_data(config)
@@ -157,8 +171,8 @@ class Training:
         xp, backend = array_module("numpy" if net is not None else config.backend)
         rates = members.pop("learning_rate", config.learning_rate)
         settings = {**config.network(), **members, "data_seed": data_seed, "xp": xp, "own": layers}
-        if np.ndim(rates) and not members:  # the network learns from this how many members it has
-            settings["weight_scale"] = [config.weight_scale] * len(rates)
+        if np.ndim(rates) and not members:
+            settings["members"] = len(rates)
         if net is None:
             net = build(input_shape=shape, num_classes=num_classes, **settings)
         else:

@@ -128,17 +128,19 @@ class Run:
         return text.getvalue()
 
 
-def train(config: Config | None = None, data=None, *, layers=None, progress=False, **members) -> Run:
+def train(
+    config: Config | None = None, data=None, *, layers=None, net=None, progress=False, **members
+) -> Run:
     """Train what a configuration describes, and return the run.
 
-    data, layers, members: see `Training.from_config`; `train(config, weight_scale=[…])` trains a population.
-    progress: show a bar with the time that remains. Raises what `Training.from_config` raises.
+    data, layers, net, members: see `Training.from_config`; `train(config, weight_scale=[…])` trains a
+    population. progress: show a bar with the time that remains. Raises what `Training.from_config` raises.
     """
-    config = config or Config()
+    config = Config() if config is None else config
     if not isinstance(config, Config):
         raise ValueError(f"train takes a Config, not {type(config).__name__}")
     started, clock = _now(), time.perf_counter()
-    training = Training.from_config(config, data, layers, **members)
+    training = Training.from_config(config, data, layers, net, **members)
     with blas_threads(config.batch_size):
         for _ in _with_bar(training, progress):
             pass

@@ -44,6 +44,9 @@ class Solver:
         require_number("num_epochs", num_epochs, least=1, whole=True)
         require_number("print_every", print_every, least=1, whole=True)
         require_number("lr_decay", lr_decay, least=0)
+        for name, limit in (("num_train_samples", num_train_samples), ("num_val_samples", num_val_samples)):
+            if limit is not None:
+                require_number(name, limit, least=1, whole=True)
         coefficients = dict(optim_config or {})
         rate = coefficients.pop("learning_rate", USUAL_RATES[update_rule])
         self.model, self.num_epochs = model, num_epochs

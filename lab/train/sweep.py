@@ -35,7 +35,7 @@ MOST_PARAMETERS = 2_000_000  # of all members of a population together
 
 # Fields that Config got after the first files were named, and their defaults then, as JSON has them. Written
 # out, for with Config's own a changed default would rename files, and what is finished be trained again.
-LATER_FIELDS: dict[str, Any] = {}
+LATER_FIELDS: dict[str, Any] = {"model": "fully_connected", "placement": "pre", "width_factor": 1.0}
 
 Trained = Generator[tuple[Config, Run], None, None]
 
@@ -69,7 +69,7 @@ def sweep(grid, base=None, folder="runs", *, workers=None, scheduler=None, popul
     for name, value in (("workers", workers), ("population", population)):
         if value is not None:
             require_number(name, value, least=1, whole=True)
-    base = base or Config()
+    base = Config() if base is None else base
     if not isinstance(base, Config):
         raise ValueError(f"base must be a Config, not {type(base).__name__}")
     if workers is not None and scheduler is not None:

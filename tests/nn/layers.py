@@ -50,7 +50,7 @@ CASES = [
     Case("affine", nn.affine_forward, nn.affine_backward, parameters=((6, 4), (4,))),
     *[
         Case(name, getattr(nn, f"{name}_forward"), getattr(nn, f"{name}_backward"))
-        for name in ("relu", "leaky_relu", "sigmoid", "tanh")
+        for name in ("relu", "leaky_relu", "sigmoid", "tanh", "identity")
     ],
     *[
         Case(f"batchnorm {form} {mode} {convention}", nn.batchnorm_forward, backward, (7, 6), SIX, param)
@@ -80,6 +80,20 @@ CASES = [
             {"num_groups": groups},
         )
         for groups, shape in ((2, (7, 6)), (3, (4, 6, 5)))
+    ],
+    *[
+        Case(f"rmsnorm {len(shape)}", nn.rmsnorm_forward, nn.rmsnorm_backward, shape, ((6,),), {"eps": 1e-5})
+        for shape in ((7, 6), (4, 6, 5), (4, 6, 2, 3))
+    ],
+    *[
+        Case(
+            f"dynamic tanh {len(shape)}",
+            nn.dynamic_tanh_forward,
+            nn.dynamic_tanh_backward,
+            shape,
+            ((1,), *SIX),
+        )
+        for shape in ((7, 6), (4, 6, 5), (4, 6, 2, 3))
     ],
     *[
         Case(f"weightstd {name} {of}", nn.weightstd_forward, nn.weightstd_backward, shape, (), param)

@@ -105,7 +105,8 @@ def test_sizes_and_shares_are_those_of_the_minibatch(config, updates):
             silent = 1 - alive.mean()
         else:
             alive = np.full(x.shape[1], True)
-            slope = 1 - out**2 if config.activation == "tanh" else 4 * out * (1 - out)
+            slopes = {"tanh": 1 - out**2, "sigmoid": 4 * out * (1 - out), "identity": np.ones_like(out)}
+            slope = slopes[config.activation]
             silent = (slope < 0.05).mean()
         expected_sizes = np.percentile(rms(out)[alive], [5, 50, 95], method="nearest")
         np.testing.assert_allclose(signals.sizes[i], expected_sizes, rtol=1e-5)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lab import Config, FullyConnectedNet, Solver, Training
 from lab.data import augment
 from lab.nn.backend import to_host
-from lab.nn.network import NORMALIZATIONS
+from lab.nn.layers import NORMALIZATIONS
 from lab.train.loop import MOST_SHIFT, load_data
 from lab.train.sweep import POPULATION_FIELDS
 from tests import device

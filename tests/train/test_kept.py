@@ -60,9 +60,9 @@ def test_a_later_field_names_another_file_only_where_it_is_not_as_it_was_before(
         fields = json.loads(BASE.to_json()) | later
         return module._digest(SimpleNamespace(to_json=lambda: json.dumps(fields)))
 
-    assert named(width_factor=1.0) != named()
-    monkeypatch.setitem(module.LATER_FIELDS, "width_factor", 1.0)
+    assert named(depth_factor=1.0) != named()
+    monkeypatch.setitem(module.LATER_FIELDS, "depth_factor", 1.0)
     monkeypatch.setitem(module.LATER_FIELDS, "widths", [])
-    assert named(width_factor=1, widths=[]) == named(width_factor=1.0) == named() == module._digest(BASE)
-    others = [{"width_factor": 2.0}, {"widths": [1]}, {"width_factor": 2.0, "widths": [1]}]
+    assert named(depth_factor=1, widths=[]) == named(depth_factor=1.0) == named() == module._digest(BASE)
+    others = [{"depth_factor": 2.0}, {"widths": [1]}, {"depth_factor": 2.0, "widths": [1]}]
     assert len({named(), *(named(**other) for other in others)}) == 4

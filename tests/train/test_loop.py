@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from lab import Config, FullyConnectedNet, Training
+from lab.nn import relu_backward, relu_forward
 from lab.nn.layers import NORMALIZATIONS
+from lab.train.loop import POPULATION_FIELDS
 from tests import device
 
 SMALL = Config(
@@ -236,6 +238,43 @@ def test_what_cannot_be_trained_is_refused_in_words(change, members, message):
         Training.from_config(SMALL.replace(**change), **members)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"weight_scale": [0.1, 0.2]},
+            "net makes one network and no population: leave net or weight_scale out",
+        ),
+        ({"learning_rate": [0.1], "reg": [0.1]}, "leave net or learning_rate, reg out"),
+        (
+            {"layers": {"relu": (relu_forward, relu_backward)}},
+            "net brings its own layers: leave net or layers",
+        ),
+        ({"layers": {}}, "leave net or layers out"),
+        ({"net": 3}, "net must be a model .* or a class or function that makes one, not int"),
+        ({"net": lambda my_depth: None}, "net needs 'my_depth', which no configuration has"),
+    ],
+)
+def test_what_somebody_elses_network_would_not_hear_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Training.from_config(SMALL, **{"net": FullyConnectedNet, **arguments})
+
+
+@pytest.mark.parametrize("net", [FullyConnectedNet, FullyConnectedNet([3], 64, 10, seed=0)])
+def test_somebody_elses_network_does_not_move_to_another_backend(net):
+    with pytest.raises(ValueError, match="net computes with NumPy: backend must be 'numpy' or 'auto', not"):
+        Training.from_config(SMALL.replace(backend="cupy"), net=net)
+    assert Training.from_config(SMALL.replace(backend="auto"), net=net).net.xp is np
+
+
+@pytest.mark.parametrize("name", POPULATION_FIELDS)
+@pytest.mark.parametrize("value", [1, np.float32(1), None, "1"])
+def test_a_single_value_belongs_in_the_configuration(name, value):
+    """The run would say that it was trained with another one."""
+    with pytest.raises(ValueError, match=f"{name} must be a list with a value for each member, not "):
+        Training.from_config(SMALL, **{name: value})
+
+
 def test_a_pair_of_arrays_is_split_and_preprocessed():
     rng = np.random.default_rng(0)
     X, y = rng.normal(5, 3, (100, 4)), np.arange(100) % 2
@@ -304,6 +343,14 @@ def test_missing_data_is_named():
         ({"learning_rate": -1.0}, "learning_rate must be a number from 0 on"),
         ({"optimizer": "adamw"}, "optimizer must be one of sgd"),
         ({"schedule": "x"}, "schedule must be one of constant"),
+        (
+            {"augmentation": "rotate"},
+            "augmentation must be one of None, flip, shift, flip.shift, not 'rotate'",
+        ),
+        ({"optim_config": []}, r"optim_config must be a dict of settings by name, not \[\]"),
+        ({"schedule_config": 0}, "schedule_config must be a dict of settings by name, not 0"),
+        ({"train_samples": 0.5}, "train_samples must be a whole number from 0 on, not 0.5"),
+        ({"val_samples": -1}, "val_samples must be a whole number from 0 on, not -1"),
     ],
 )
 def test_a_training_that_cannot_be_is_refused_by_name(settings, message):

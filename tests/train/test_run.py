@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import lab
-from lab import Config, Run, train
+from lab import Config, FullyConnectedNet, Run, train
 
 SMALL = Config(train_size=200, val_size=60, hidden_dims=(20,), batch_size=20, epochs=3, weight_scale=0.1)
 
@@ -93,6 +93,15 @@ def test_another_ending_is_refused(run, tmp_path):
         run.save(tmp_path / "run.txt")
 
 
-def test_a_dict_is_not_a_configuration():
+@pytest.mark.parametrize("config", [{"epochs": 3}, {}])
+def test_a_dict_is_not_a_configuration(config):
     with pytest.raises(ValueError, match="train takes a Config, not dict"):
-        train({"epochs": 3})
+        train(config)
+
+
+def test_a_run_of_somebody_elses_network_has_no_members_and_can_be_saved(tmp_path):
+    run = train(SMALL.replace(epochs=1), net=FullyConnectedNet)
+    assert run.members == {}
+    np.testing.assert_array_equal(Run.load(run.save(tmp_path / "run.json")).loss, run.loss)
+    with pytest.raises(ValueError, match="leave net or weight_scale out"):
+        train(SMALL, net=FullyConnectedNet, weight_scale=[0.1, 0.2])

@@ -109,6 +109,12 @@ def test_an_unknown_rule_or_coefficient_is_refused(data):
         solver_of(net(), data, optim_config={"beta": 1})
 
 
+@pytest.mark.parametrize("name", ["num_train_samples", "num_val_samples"])
+def test_accuracy_is_measured_on_a_sample_at_least(name, data):
+    with pytest.raises(ValueError, match=f"{name} must be a whole number from 1 on, not -1"):
+        solver_of(net(), data, **{name: -1})
+
+
 class TheirNet:
     """Softmax regression, as somebody may write it for a course: one dict, gradients in another order."""
 

@@ -218,6 +218,7 @@ def test_a_grid_that_can_t_be_is_refused_before_anything_is_trained(grid, messag
     ("settings", "message"),
     [
         ({"base": {"epochs": 3}}, "base must be a Config, not dict"),
+        ({"base": {}}, "base must be a Config, not dict"),
         ({"workers": 0}, "workers must be a whole number from 1 on, not 0"),
         ({"population": 2.5}, "population must be a whole number from 1 on, not 2.5"),
         ({"workers": 2, "scheduler": "tcp://here:1"}, "give one of the two"),

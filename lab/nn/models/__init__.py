@@ -1,5 +1,7 @@
 """Architectures by name: the one place that lists them."""
 
+import numpy as np
+
 from lab.nn.layer import Shape
 from lab.nn.models.architecture import SETTINGS, Architecture, Settings
 from lab.nn.models.fully_connected import FULLY_CONNECTED
@@ -21,4 +23,6 @@ def build(model: str, input_shape: Shape, num_classes: int, **given) -> Network:
     """
     require_choice("model", model, MODELS)
     settings = Settings(**{name: given.pop(name) for name in SETTINGS if name in given})
+    if np.ndim(settings.eps):  # which no layer may hear
+        given["members"] = len(settings.eps)
     return Network(MODELS[model].chain(settings, input_shape, num_classes), input_shape, **given)
