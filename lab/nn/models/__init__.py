@@ -4,14 +4,18 @@ import numpy as np
 
 from lab.nn.layer import Shape
 from lab.nn.models.architecture import SETTINGS, Architecture, Settings
+from lab.nn.models.convolutional import CONVOLUTIONAL
 from lab.nn.models.fully_connected import FULLY_CONNECTED
 from lab.nn.models.residual import RESIDUAL
+from lab.nn.models.vgg import VGG
 from lab.nn.network import Network
 from lab.nn.validation import require_choice
 
 MODELS: dict[str, Architecture] = {
     "fully_connected": FULLY_CONNECTED,
     "residual": RESIDUAL,
+    "convolutional": CONVOLUTIONAL,
+    **VGG,
 }
 
 
