@@ -88,8 +88,8 @@ class Signals:
     @cached_property
     def running_ratios(self) -> np.ndarray | None:
         """(..., L, 3): 5th, 50th and 95th percentile over units of the minibatch's standard deviation over
-        the running one, which test mode uses, after the update; nan for a layer without batch norm, None where
-        no layer has it."""
+        the running one, which test mode uses, after the update; nan for a layer without batch norm, None
+        where no layer has it."""
         if all(passed.running_var is None for passed in self._passed):
             return None
 

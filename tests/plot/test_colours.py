@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lab.nn import network
+from lab.live.grid import AXES
+from lab.nn import layers
 from lab.plot.colours import NORMALIZATIONS, ROLES
 from lab.plot.sweep import MARKERS
 
@@ -71,8 +72,9 @@ def test_style_sheets_have_the_same_colours():
 
 
 def test_every_normalization_has_a_colour_and_a_marker_of_its_own():
-    """In pictures and in the style sheet, all that a network takes."""
-    assert set(network.NORMALIZATIONS) <= set(NORMALIZATIONS)
+    """In pictures and in the style sheet, all that a sweep shows; and there are no others than networks take."""
+    assert {mode for axis in AXES.values() for mode in axis.modes} <= set(NORMALIZATIONS)
+    assert set(NORMALIZATIONS) <= set(layers.NORMALIZATIONS)
     in_css = dict(re.findall(r"--lab-marker-([\w-]+): (.*);", (ASSETS / "sweep.css").read_text("utf-8")))
     assert set(MARKERS) == set(NORMALIZATIONS)
     assert set(in_css) == set(map(in_style, NORMALIZATIONS))
