@@ -1,7 +1,8 @@
-"""A grid of networks, one for each value of a setting and each normalization, that train in turn.
+"""A grid of networks, for each value of a setting and each normalization one or several seeds, that train in
+turn.
 
 Values in which the members of a population may differ train a few at a time, in one pass over the same
-minibatches; others one by one. No widgets here.
+minibatches, and so do the seeds of a point; others train one by one. No widgets here.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from lab.nn.validation import require_choice
 from lab.train import Config, Training
 from lab.train.loop import POPULATION_FIELDS
 
-MODES = (None, "batchnorm", "layernorm")  # a curve for each normalization
+MODES = (None, "batchnorm", "layernorm")  # a curve for each normalization, where an axis names no others
 TOGETHER = 5  # members of a population: measuring the accuracy of more would not fit in a slice
 PIECE = 0.007  # seconds of a slice that are kept for its last piece of work
 USUAL = Config(hidden_dims=(50,) * 4, batch_size=32, epochs=5)
@@ -33,19 +34,37 @@ def _spread(first, last, count=20):
 
 @dataclass(frozen=True)
 class Axis:
-    """What a sweep goes through: values of a field of `Config`.
+    """What a sweep goes through: values of a field of `Config`, numbers or choices.
 
-    values: rising. base: of the logarithm that spreads them evenly. fields: what else is set.
+    values: rising, or strings. base: of the logarithm that spreads numbers evenly; choices stand one apart.
+    fields: what else is set. modes: the normalizations. once: those of them that make no difference between
+    the values, so one network stands for all. seeds: how many networks a point trains, as one population,
+    which start from different weights and meet the same minibatches.
     """
 
-    values: tuple[float, ...]
+    values: tuple[Any, ...]
     base: int = 10
     fields: Mapping[str, Any] = field(default_factory=dict)
+    modes: tuple[str | None, ...] = MODES
+    once: tuple[str | None, ...] = ()
+    seeds: int = 1
+
+    @property
+    def is_of_choices(self) -> bool:
+        return isinstance(self.values[0], str)
 
     @property
     def places(self) -> np.ndarray:
-        """Where the values stand: their logarithms."""
+        """Where the values stand: their logarithms, or their numbers."""
+        if self.is_of_choices:
+            return np.arange(len(self.values), dtype=float)
         return np.log(self.values) / np.log(self.base)
+
+    def nearest(self, value) -> int:
+        """The index of the value nearest to a number; of a choice that isn't there, the first."""
+        if self.is_of_choices:
+            return self.values.index(value) if value in self.values else 0
+        return int(np.abs(np.array(self.values) - value).argmin())
 
 
 AXES = {
@@ -54,12 +73,16 @@ AXES = {
     "learning_rate": Axis(
         _spread(-3, 1), fields={"initialization": "he", "optimizer": "sgd", "learning_rate": 0.1}
     ),
-}
+    "activation": Axis(
+        ("relu", "leaky_relu", "tanh", "sigmoid"),
+        fields={"initialization": "he", "hidden_dims": (50,) * 8}, seeds=5,
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Results:
-    """What the networks have reached, each array (modes, values); NaN where nothing is measured yet."""
+    """What the networks have reached, each array (modes, values, seeds); NaN where nothing is measured."""
 
     train: np.ndarray  # best accuracy so far
     val: np.ndarray
@@ -69,7 +92,15 @@ class Results:
     @property
     def measured(self) -> np.ndarray:
         """Indices of the values at which all modes are measured."""
-        return np.flatnonzero(np.isfinite(self.val).all(axis=0))
+        return np.flatnonzero(np.isfinite(self.val).all(axis=(0, 2)))
+
+    def mean(self, name) -> np.ndarray:
+        """The mean of "train", "val" or "loss" over the seeds, (modes, values). Of the loss it is that of the
+        networks that haven't diverged, NaN where all have."""
+        each = getattr(self, name)
+        counted = ~self.diverged if name == "loss" else np.ones_like(self.diverged)
+        with np.errstate(invalid="ignore"):  # 0 / 0
+            return np.where(counted, each, 0).sum(axis=-1) / counted.sum(axis=-1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +113,7 @@ class GridFrame(Frame):
 
 @dataclass(frozen=True)
 class Group:
-    """Networks that are trained together: one normalization, some of the values."""
+    """Networks that are trained together: one normalization, some of the values, or the seeds of one."""
 
     training: Training
     mode: int
@@ -106,8 +137,9 @@ class Grid(Race):
         super().__init__(config, show, data=data, speed=maxsize, play=play)  # type: ignore[arg-type]
 
     def config_of(self, mode: int, value: int) -> Config:
-        """The configuration of one network, by the indices of its normalization and its value."""
-        return self.config.replace(normalization=MODES[mode], **{self.name: self.axis.values[value]})
+        """The configuration of a point, with its first seed, by the indices of normalization and value."""
+        varied = {"normalization": self.axis.modes[mode], self.name: self.axis.values[value]}
+        return self.config.replace(**varied)
 
     def order(self, do: Callable[[], None]):
         """Call this in the task, between two slices of training; what it raises is shown in words."""
@@ -124,7 +156,9 @@ class Grid(Race):
             heats.append([])
             for mode, values in heat:
                 config, members = self.config_of(mode, values[0]), {}
-                if len(values) > 1:
+                if self.axis.seeds > 1:
+                    members = {"seed": [config.seed + number for number in range(self.axis.seeds)]}
+                elif len(values) > 1 and self.axis.modes[mode] not in self.axis.once:
                     members = {self.name: [self.axis.values[value] for value in values]}
                 heats[-1].append(Group(Training.from_config(config, data, **members), mode, values))
                 await asyncio.sleep(0)
@@ -133,11 +167,15 @@ class Grid(Race):
 
     def _line_up(self):
         """Heats of (mode, indices of values): a single one, or the large values first and the small last."""
-        indices = np.arange(len(self.axis.values))
-        if self.name in POPULATION_FIELDS:
-            parts = np.array_split(indices, ceil(len(indices) / TOGETHER))
-            return [[(mode, part) for part in parts for mode in range(len(MODES))]]
-        return [[(mode, indices[[value]]) for mode in range(len(MODES))] for value in indices[::-1]]
+        axis, indices = self.axis, np.arange(len(self.axis.values))
+        once = [(mode, indices) for mode, norm in enumerate(axis.modes) if norm in axis.once]
+        others = [mode for mode, norm in enumerate(axis.modes) if norm not in axis.once]
+        together = TOGETHER if self.name in POPULATION_FIELDS and axis.seeds == 1 else 1
+        parts = np.array_split(indices, ceil(len(indices) / together))
+        if axis.is_of_choices or self.name in POPULATION_FIELDS:  # all make the same number of updates
+            return [once + [(mode, part) for part in parts for mode in others]]
+        first, *rest = ([(mode, part) for mode in others] for part in parts[::-1])
+        return [once + first, *rest]
 
     def _take_turns(self):
         """All of the training, an update of each group of a heat in turn; yields after each piece of work."""
@@ -189,15 +227,19 @@ class Grid(Race):
         )
 
     def _results(self):
-        shape = len(MODES), len(self.axis.values)
+        shape = len(self.axis.modes), len(self.axis.values), self.axis.seeds
         train, val, loss = np.full((3, *shape), np.nan)
         diverged = np.zeros(shape, dtype=bool)
         for group in (group for heat in self._heats for group in heat):
             training, place = group.training, (group.mode, group.values)
             if not training.measured:
                 continue
-            train[place] = np.max([accuracy.train for accuracy in training.measured], axis=0)
-            val[place] = np.max([accuracy.val for accuracy in training.measured], axis=0)
-            loss[place] = training.loss[-training.minibatches.per_epoch :].mean(axis=0)
-            diverged[place] = np.array(training.diverged_at, dtype=float) > 0  # None becomes NaN
+            last = training.loss[-training.minibatches.per_epoch :]
+            for array, reached in (  # of all members: values or seeds
+                (train, np.max([accuracy.train for accuracy in training.measured], axis=0)),
+                (val, np.max([accuracy.val for accuracy in training.measured], axis=0)),
+                (loss, last.mean(axis=0)),
+                (diverged, np.array(training.diverged_at, dtype=float) > 0),  # None becomes NaN
+            ):
+                array[place] = reached.reshape(-1, self.axis.seeds)
         return Results(train, val, loss, diverged)

@@ -48,11 +48,11 @@ def last_picture(runs, sentence) -> bytes:
     return _file(draw_both(runs, sentence), "png", DOTS_AN_INCH / 2)
 
 
-def sweep_picture(label, values, results, names, sentence) -> bytes:
+def sweep_picture(label, values, results, names, sentence, once=()) -> bytes:
     """What stays of a sweep: a PNG of `lab.plot.sweep.draw`."""
     from lab.plot.sweep import draw
 
-    return _file(draw(label, values, results, names, sentence), "png", DOTS_AN_INCH / 2)
+    return _file(draw(label, values, results, names, sentence, once), "png", DOTS_AN_INCH / 2)
 
 
 def _file(figure, form, dots) -> bytes:

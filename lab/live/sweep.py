@@ -1,4 +1,4 @@
-"""The sweep: for each normalization, how far training comes at each value of a setting."""
+"""The sweep: for each normalization, how far training comes at each value or choice of a setting."""
 
 from dataclasses import replace
 from functools import partial
@@ -11,15 +11,19 @@ import numpy as np
 from lab.live import curves, running, saving, words
 from lab.live.controls import FIELDS, Control
 from lab.live.explorer import Explorer, alarm, sheet
-from lab.live.grid import AXES, MODES, USUAL, Axis, Grid, GridFrame, Results
+from lab.live.grid import AXES, USUAL, Axis, Grid, GridFrame, Results
 from lab.live.lasting import Lasting
 from lab.live.race import naming
 from lab.nn.validation import require_choice
 
 STYLES = ("controls.css", "explorer.css", "sweep.css")
-HEIGHT = 292  # pixels of a figure
+HEIGHT, LEAST_HEIGHT = 292, 190  # pixels of a figure beside a table of three rows, and of many
+ROW = 34  # pixels of a row of the table
 MARGIN = {"top": 10, "bottom": 46, "left": 68, "right": 14}
 AROUND = 0.04  # of the x axis, left free beside the first and the last value
+SPREAD = 0.72  # of the room of a choice: over it the modes stand side by side
+SEED = 0.3  # of the area of a point that stands for one seed; its mean has 1
+PALE = 0.7  # how opaque such a point is
 LOSSES = -3, 2  # exponents of ten that the axis of the loss shows
 FIGURES = {"train": "best training accuracy", "val": "best validation accuracy", "loss": "final loss"}
 NAMES = words.TABLES["normalization"]
@@ -30,7 +34,7 @@ SCROLL = "this.closest('.lab-sweep-explorer').scrollIntoView({behavior: 'smooth'
 
 
 class Sweep(Lasting):
-    """Curves over a setting, one for each normalization, that grow while the networks train.
+    """Curves over a setting, or points over choices, for each normalization; they grow while it trains.
 
     axis: a key of `lab.live.grid.AXES`. data: see `lab.live.race.Race`. play: whether it trains from the
     start. fields: of the `Config` that all networks have in common, such as `Sweep(dataset="mnist")`; of
@@ -45,6 +49,7 @@ class Sweep(Lasting):
             raise ValueError("normalization can't be set: it is what the curves of a sweep differ in")
         config = naming(USUAL.replace(**{**AXES[axis].fields, **fields}), data)
         self._axis, self._data = AXES[axis], data
+        self._texts = _texts(axis)
         self._frame: GridFrame | None = None
         self._refused = ""
         self._explorer: Explorer | None = None
@@ -69,9 +74,13 @@ class Sweep(Lasting):
     # --- the widgets ---------------------------------------------------------------------------------
 
     def _build(self, axis, config):
-        field = replace(next(one for one in FIELDS if one.name == axis), positions=self._axis.values)
+        field = next(one for one in FIELDS if one.name == axis)
+        if self._axis.is_of_choices:
+            field = replace(field, choices=tuple(zip(self._texts, self._axis.values, strict=True)))
+        else:
+            field = replace(field, positions=self._axis.values)
         self._label = field.label
-        self._selected = field.nearest(getattr(config, axis))  # index of a value
+        self._selected = self._axis.nearest(getattr(config, axis))  # index of a value
         self._control = Control(field, self._axis.values[self._selected], self._choose, self._refuse)
         wishes = {
             "play": ("Play", "play", "train until the end"),
@@ -82,26 +91,26 @@ class Sweep(Lasting):
             wish: widgets.Button(description=label, icon=icon, tooltip=tooltip)
             for wish, (label, icon, tooltip) in wishes.items()
         }
+        opens = "Open in the explorer" if self._axis.seeds == 1 else "Open"  # beside a wider table
         self._buttons = [
             widgets.Button(
-                description="Open in the explorer", icon="line-chart", tooltip=f"{_name(mode)} at this value"
+                description=opens, icon="line-chart", tooltip=f"{_name(mode)} at this value, in the explorer"
             )
-            for mode in MODES
+            for mode in self._axis.modes
         ]
-        keys = "".join(f'<span class="lab-key">{_marker(mode)}{_name(mode)}</span>' for mode in MODES)
-        keys += '<span class="lab-key"><b>✚</b> diverged</span>'
-        title = widgets.HTML(f'<span class="lab-title">{words.capital(self._label)}</span>{keys}')
-        head = _box("lab-head", [title, *self._wishes.values()])
+        title = f'<span class="lab-title">{words.capital(self._label)}</span>{_keys(self._axis)}'
+        head = _box("lab-head", [widgets.HTML(title), *self._wishes.values()])
 
         first, last = self._axis.places[[0, -1]]
-        free = AROUND * (last - first)
+        free = 0.5 if self._axis.is_of_choices else AROUND * (last - first)
         scales = {
             "x": bqplot.LinearScale(min=float(first - free), max=float(last + free)),
             "y": bqplot.LinearScale(min=0.0, max=1.0),
         }
         self._guide = bqplot.Lines(x=[0, 0], y=[0, 1], scales=scales)  # at the value chosen, in all figures
         self._figures = {
-            name: Figure(name, self._axis, self._label, self._guide, self._click) for name in FIGURES
+            name: Figure(name, self._axis, self._label, self._texts, self._guide, self._click)
+            for name in FIGURES
         }
         self._parts = {name: figure.draw for name, figure in self._figures.items()}
         self._parts |= {
@@ -110,9 +119,11 @@ class Sweep(Lasting):
         figures = _box("lab-figures", [figure.box for figure in self._figures.values()])
         self._table, self._status, self._sentence = widgets.HTML(), widgets.HTML(), widgets.HTML()
         foot = _box("lab-foot", [self._control, self._table, _box("lab-opens", self._buttons)])
-        face = widgets.VBox([sheet(STYLES), head, figures, foot, self._status, self._sentence, alarm()])
-        face.add_class("lab-explorer")
-        face.add_class("lab-sweep")
+        looks = widgets.HTML(_looks(axis), layout=widgets.Layout(display="none"))
+        parts = [sheet(STYLES), looks, head, figures, foot, self._status, self._sentence, alarm()]
+        face = widgets.VBox(parts)
+        for name in ("lab-explorer", "lab-sweep", f"lab-over-{axis}"):
+            face.add_class(name)
         self._scroll = widgets.HTML(layout=widgets.Layout(display="none"))
         self._below = _box("lab-sweep-explorer", [])
         super().__init__([face, self._below])
@@ -133,7 +144,7 @@ class Sweep(Lasting):
 
     def _choose(self, _name, value):
         self._refused = ""
-        self._select(self._control.field.nearest(value))
+        self._select(self._axis.nearest(value))
         self.grid.look()
 
     def _refuse(self, sentence):
@@ -141,7 +152,7 @@ class Sweep(Lasting):
         self.grid.look()
 
     def _select(self, value):
-        """Slider, line and table show the value with this index."""
+        """Slider or choices, line and table show the value with this index."""
         self._selected = value
         self._control.show(self._axis.values[value])
         self._guide.x = np.full(2, self._axis.places[value])
@@ -182,59 +193,71 @@ class Sweep(Lasting):
     def _last_picture(self, frame):
         """What a saved notebook shows, a PNG."""
         results, shown = frame.results, frame.results.measured
-        curves_of = {
-            title: {mode: getattr(results, name)[i, shown] for i, mode in enumerate(MODES)}
+        results_of = {
+            title: {mode: getattr(results, name)[i, shown] for i, mode in enumerate(self._axis.modes)}
             for name, title in FIGURES.items()
         }
-        said = sentence(results, self._label, self._axis.values, frame.is_done)
-        values = np.array(self._axis.values)[shown]
-        return saving.sweep_picture(self._label, values, curves_of, NAMES, said)
+        said = sentence(results, self._axis, self._label, self._texts, frame.is_done)
+        values = [(self._texts if self._axis.is_of_choices else self._axis.values)[i] for i in shown]
+        return saving.sweep_picture(self._label, values, results_of, NAMES, said, self._axis.once)
 
     def _draw_status(self, frame):
-        self._status.value = _status(frame, self.grid)
+        self._status.value = _status(frame, self.grid, self._texts)
 
     def _draw_table(self, frame):
-        self._table.value = _table(frame.results, self._selected)
+        self._table.value = _table(frame.results, self._axis, self._selected)
 
     def _draw_sentence(self, frame):
-        self._sentence.value = _spoken(frame, self._label, self._axis, self._refused)
+        self._sentence.value = _spoken(frame, self._axis, self._label, self._texts, self._refused)
 
 
 class Figure:
-    """One figure of a sweep: a result over the values of the axis, a curve with markers for each mode.
+    """One figure of a sweep: a result over the values of the axis, points and curves for each mode.
 
-    name: a key of FIGURES. guide: a mark that all figures share, with their x scale. clicked(mode, value) is
-    called with the indices of a point, maybe on another thread.
+    name: a key of FIGURES. texts: of the values. guide: a mark that all figures share, with their x scale.
+    clicked(mode, value) is called with the indices of a point, maybe on another thread.
     """
 
-    def __init__(self, name, axis: Axis, label, guide, clicked):
+    def __init__(self, name, axis: Axis, label, texts, guide, clicked):
         self._name, self._axis, self._clicked = name, axis, clicked
+        modes, seeds = len(axis.modes), axis.seeds
+        aside = np.linspace(-0.5, 0.5, modes + 2)[1:-1] * SPREAD if axis.is_of_choices else np.zeros(modes)
+        self._x = axis.places + aside[:, None]  # (modes, values)
         low, high = LOSSES if name == "loss" else (0, 1)
         x, y = guide.scales["x"], bqplot.LinearScale(min=float(low), max=float(high))
         scales = {"x": x, "y": y}
-        # The style sheet has the colours and markers, in the order of MODES.
+        # Colours and markers come from style rules, in the order of the modes.
         self._lines = bqplot.Lines(x=np.zeros((2, 2)), y=np.zeros((2, 2)), scales=scales)
+        # Of each value the seeds, if there are several, and on top of them their means.
+        self._sizes = np.repeat([SEED] * seeds + [1] if seeds > 1 else [1], modes)
         self._points = bqplot.Scatter(
-            x=np.zeros(0), y=np.zeros(0), scales=scales, marker="square", default_size=110
-        )
+            x=np.zeros(0), y=np.zeros(0), size=np.zeros(0), marker="square", default_size=110,
+            opacities=[PALE if size < 1 else 1.0 for size in self._sizes],
+            scales=scales | {"size": bqplot.LinearScale(min=0.0, max=1.0)},
+        )  # fmt: skip
         self._crosses = bqplot.Scatter(
-            x=np.zeros(0), y=np.zeros(0), scales=scales, marker="cross", default_size=90
+            x=np.zeros(0), y=np.zeros(0), scales=scales, marker="cross", default_size=90 if seeds == 1 else 50
         )
         self._points.on_element_click(self._click)
-        powers = np.arange(np.ceil(axis.places[0] - 0.01), axis.places[-1] + 0.01)
+        if axis.is_of_choices:
+            ticks, tick_labels = axis.places, {f"{place:.0f}": text for place, text in enumerate(texts)}
+        else:
+            ticks = np.arange(np.ceil(axis.places[0] - 0.01), axis.places[-1] + 0.01)
+            tick_labels = {f"{power:.0f}": f"{float(axis.base) ** power:g}" for power in ticks}
         x_axis = bqplot.Axis(
-            scale=x, label=label, grid_lines="none", label_offset="36px", tick_values=powers,
-            tick_labels={f"{power:.0f}": f"{float(axis.base)**power:g}" for power in powers},
+            scale=x, label=label, grid_lines="none", label_offset="36px", tick_values=ticks,
+            tick_labels=tick_labels,
         )  # fmt: skip
         y_axis = bqplot.Axis(scale=y, side="left", tick_format=".0%", tick_values=np.linspace(0, 1, 6))
         if name == "loss":
             labels, ticks = curves.decade_ticks(low, high)
             labels |= {f"{low}": f"≤ {labels[str(low)]}", f"{high}": f"≥ {labels[str(high)]}"}
             y_axis = bqplot.Axis(scale=y, side="left", tick_labels=labels, tick_values=ticks)
+        height = max(LEAST_HEIGHT, HEIGHT - ROW * (modes - 3))
         figure = bqplot.Figure(
             marks=[self._lines, guide, self._points, self._crosses], axes=[x_axis, y_axis],
             animation_duration=0, display_toolbar=False, padding_x=0, padding_y=0.04, fig_margin=MARGIN,
-            layout=widgets.Layout(width="100%", min_width="0", height=f"{HEIGHT}px"),
+            layout=widgets.Layout(width="100%", min_width="0", height=f"{height}px"),
         )  # fmt: skip
         head = widgets.HTML(f'<span class="lab-caption">{FIGURES[name]}</span>')
         self.box = _box("lab-panel", [head, figure])
@@ -243,24 +266,40 @@ class Figure:
         """Two messages, and one more where another run has diverged."""
         results = frame.results
         shown = results.measured
-        y = getattr(results, self._name)[:, shown]
         diverged = results.diverged[:, shown]
+        mean, each = results.mean(self._name)[:, shown], getattr(results, self._name)[:, shown]
         if self._name == "loss":
-            y = np.clip(curves.exponents(np.where(diverged, np.inf, y)), *LOSSES)
-        x = np.broadcast_to(self._axis.places[shown], y.shape)
+            mean = np.clip(curves.exponents(np.where(np.isnan(mean), np.inf, mean)), *LOSSES)
+            each = np.clip(curves.exponents(np.where(diverged, np.inf, each)), *LOSSES)
+        x = self._x[:, shown]
         with self._lines.hold_sync():
-            self._lines.x, self._lines.y = curves.stacked(list(zip(x, y, strict=True)))
-        with self._points.hold_sync():  # value by value: so the style sheet knows whose point it is
-            self._points.x, self._points.y = x.T.ravel(), y.T.ravel()
-        if not np.array_equal(self._crosses.x, x[diverged]):
+            self._lines.x, self._lines.y = curves.stacked(self._curves(x, mean))
+        y = np.concatenate([each, mean[..., None]], axis=-1) if self._axis.seeds > 1 else mean[..., None]
+        with self._points.hold_sync():  # value by value: so the style rules know whose point it is
+            self._points.x = np.broadcast_to(x[..., None], y.shape).transpose(1, 2, 0).ravel()
+            self._points.y = y.transpose(1, 2, 0).ravel()
+            self._points.size = np.tile(self._sizes, len(shown))
+        x, y = np.broadcast_to(x[..., None], each.shape)[diverged], each[diverged]
+        if not (np.array_equal(self._crosses.x, x) and np.array_equal(self._crosses.y, y)):
             with self._crosses.hold_sync():
-                self._crosses.x, self._crosses.y = x[diverged], y[diverged]
+                self._crosses.x, self._crosses.y = x, y
+
+    def _curves(self, x, mean):
+        """(x, y) of each mode. Between choices there is nothing, so only what is the same for all of them has
+        a line, from edge to edge; its points stand beside the others, to compare with."""
+        if not self._axis.is_of_choices:
+            return list(zip(x, mean, strict=True))
+        ends = self._axis.places[[0, -1]] + [-0.5, 0.5]
+        return [
+            (ends, row[[0, 0]]) if norm in self._axis.once and len(row) else curves.NOTHING
+            for norm, row in zip(self._axis.modes, mean, strict=True)
+        ]
 
     def _click(self, _mark, message):
         """A point that was drawn a while ago may have another number now, but it stands where it stood."""
         point = message["data"]
         value = int(np.abs(self._axis.places - point["x"]).argmin())
-        self._clicked(point["index"] % len(MODES), value)
+        self._clicked(point["index"] % len(self._axis.modes), value)
 
 
 def _box(name, children):
@@ -273,30 +312,85 @@ def _name(mode):
     return NAMES[mode]
 
 
+def _texts(axis):
+    """The values of an axis in words, or as numbers are read."""
+    is_of_choices, values = AXES[axis].is_of_choices, AXES[axis].values
+    return tuple(words.TABLES[axis][value] if is_of_choices else f"{value:g}" for value in values)
+
+
+def _look(mode):
+    """The style sheet's colour and marker of a normalization, as a style."""
+    name = (mode or "none").replace("+", "-")
+    return f"--lab-role: var(--lab-{name}); --lab-marker: var(--lab-marker-{name})"
+
+
+def _looks(axis):
+    """Style rules for curves and points: they stand in the order of the modes, over and over."""
+    modes = AXES[axis].modes
+    rules = [
+        f".lab-sweep.lab-over-{axis} :is(.curve, .object_grp):nth-of-type({len(modes)}n + {number}) "
+        f"{{ {_look(mode)} }}"
+        for number, mode in enumerate(modes, 1)
+    ]
+    return f"<style>{''.join(rules)}</style>"
+
+
 def _marker(mode):
-    return f'<i class="lab-marker {mode or "none"}"></i>'
+    return f'<i class="lab-marker" style="{_look(mode)}"></i>'
 
 
-def _table(results: Results, value):
+def _keys(axis: Axis):
+    """What markers and colours stand for: HTML."""
+    said = [f"{_marker(mode)}{_name(mode)}{', one for all' * (mode in axis.once)}" for mode in axis.modes]
+    if axis.seeds > 1:
+        said.append("small: a seed")
+    said.append("<b>✚</b> diverged")
+    return "".join(f' <span class="lab-key">{one}</span>' for one in said)
+
+
+def _table(results: Results, axis: Axis, value):
     """The results at one value, a row for each mode: HTML."""
     rows = ""
-    for index, mode in enumerate(MODES):
-        train, val, loss = (getattr(results, name)[index, value] for name in FIGURES)
-        reached = [f"{train:.0%}", f"{val:.0%}", f"{loss:.3g}"] if np.isfinite(val) else ["–"] * 3
-        if results.diverged[index, value]:
-            reached[-1] = "diverged"
-        cells = "".join(f"<td>{said}</td>" for said in reached)
+    for index, mode in enumerate(axis.modes):
+        cells = "".join(f"<td>{said}</td>" for said in _reached(results, index, value))
         rows += f"<tr><th>{_marker(mode)}{_name(mode)}</th>{cells}</tr>"
-    heads = "".join(f"<th>{said}</th>" for said in ("training", "validation", "loss"))
+    said = ("training", "validation", "loss", *["diverged"] * (axis.seeds > 1))
+    heads = "".join(f"<th>{one}</th>" for one in said)
     return f'<table class="lab-results"><tr><th></th>{heads}</tr>{rows}</table>'
 
 
-def _status(frame: GridFrame, grid: Grid):
+def _reached(results: Results, mode, value):
+    """A row of the table: of several seeds "mean (least–greatest)", and how many of them diverged."""
+    diverged = results.diverged[mode, value]
+    is_measured = np.isfinite(results.val[mode, value]).all()
+    losses = results.loss[mode, value][~diverged]  # of the others there is none
+    if len(diverged) == 1:
+        if not is_measured:
+            return ["–"] * 3
+        train, val = results.train[mode, value, 0], results.val[mode, value, 0]
+        return [f"{train:.0%}", f"{val:.0%}", f"{losses[0]:.3g}" if len(losses) else "diverged"]
+    if not is_measured:
+        return ["–"] * 4
+    shares = [
+        f"{each.mean():.0%} ({100 * each.min():.0f}–{each.max():.0%})"
+        for each in (results.train[mode, value], results.val[mode, value])
+    ]
+    loss = f"{losses.mean():.2g} ({losses.min():.2g}–{losses.max():.2g})" if len(losses) else "–"
+    return [*shares, loss, f"{diverged.sum()} of {len(diverged)}" if diverged.any() else "none"]
+
+
+def _status(frame: GridFrame, grid: Grid, texts):
     """What trains, and how far it is: HTML, which also tells a test or a script."""
-    config = grid.config
-    said = [f"{len(MODES)} × {len(grid.axis.values)} networks", words.summary(config)]
+    config, axis = grid.config, grid.axis
+    modes, values, once = len(axis.modes), len(axis.values), len(axis.once)
+    networks = f"{(modes - once) * values + once}" if once else f"{modes} × {values}"
+    said = [f"{networks} networks" + (f" × {axis.seeds} seeds" if axis.seeds > 1 else "")]
+    summary = words.summary(config)
     if grid.name == "learning_rate":
-        said[-1] = said[-1].rpartition(" ")[0]
+        summary = summary.rpartition(" ")[0]
+    elif axis.is_of_choices:  # of which it names one
+        summary = summary.replace(f" {texts[axis.nearest(getattr(config, grid.name))]}", "", 1)
+    said.append(summary)
     if config.initialization != "normal":
         said.append(f"{words.INITIALIZATIONS[config.initialization]} initialization")
     if grid.name != "batch_size":
@@ -311,41 +405,56 @@ def _status(frame: GridFrame, grid: Grid):
     )
 
 
-def _spoken(frame: GridFrame, label, axis: Axis, refused):
+def _spoken(frame: GridFrame, axis: Axis, label, texts, refused):
     """What can be seen, as HTML that screen readers read when it changes."""
     if frame.error or frame.note:
         return words.spoken(frame, refused)
     said = f'<span class="error">{escape(refused)}</span> ' if refused else ""
     if len(frame.results.measured):
-        said += escape(sentence(frame.results, label, axis.values, frame.is_done))
+        said += escape(sentence(frame.results, axis, label, texts, frame.is_done))
     else:
         said += "Starting." if frame.is_playing else "Predict, then click Play."
     return f'<div class="lab-sentence" role="status">{said}</div>'
 
 
-def sentence(results: Results, label: str, values, is_done: bool) -> str:
-    """How many of the networks learn, for each mode, and at which values.
+def sentence(results: Results, axis: Axis, label: str, texts, is_done: bool) -> str:
+    """How many of the values let a network learn, for each mode, and which; label, texts: of the axis and of
+    its values.
 
-    A network has learned that reaches four fifths of the best validation accuracy of all.
+    A value does where the mean over its seeds reaches four fifths of the best mean validation accuracy.
     """
-    enough = LEARNED * np.nanmax(results.val)
+    means = results.mean("val")
+    enough = LEARNED * np.nanmax(means)
     said = []
-    for mode, accuracies, diverged in zip(MODES, results.val, results.diverged, strict=True):
-        learned = np.flatnonzero(accuracies >= enough)
-        count = f"{len(learned)} of {len(values)} {label}s learn" if mode is None else f"{len(learned)}"
-        details = [_span(learned, values)] if len(learned) else []
-        if diverged.any():
-            details.append(f"{diverged.sum()} diverge{'s' if diverged.sum() == 1 else ''}")
+    is_first = True
+    for mode, accuracies, diverged in zip(axis.modes, means, results.diverged, strict=True):
         kind = f"without {_name(mode).removeprefix('no ')}" if mode is None else f"with {_name(mode)}"
-        said.append(f"{kind} {count}" + (f" ({'; '.join(details)})" if details else ""))
+        learned = np.flatnonzero(accuracies >= enough)
+        if mode in axis.once:
+            found, details = f"the network {'learns' if len(learned) else 'does not learn'}", []
+            kind, diverged = f"{kind}, the same for all {label}s,", diverged[:1]
+        else:
+            is_all = axis.is_of_choices and len(learned) == len(texts)
+            found = f"all {len(learned)}" if is_all else f"{len(learned)}"
+            if is_first:
+                found += f"{'' if is_all else f' of {len(texts)}'} {label}s learn"
+            details = [_span(learned, axis, texts)] if len(learned) and not is_all else []
+            is_first = False
+        if diverged.any():
+            of_all = f" of {diverged.size} networks" if axis.seeds > 1 else ""
+            details.append(f"{diverged.sum()}{of_all} diverge{'s' if diverged.sum() == 1 else ''}")
+        said.append(f"{kind} {found}" + (f" ({'; '.join(details)})" if details else ""))
     so_far = "" if is_done else "so far, "
+    mean = f" in the mean of {axis.seeds} seeds" if axis.seeds > 1 else ""
     return (
-        f"{words.capital(so_far + ', '.join(said))}. To learn is to reach {enough:.0%} validation accuracy, "
-        "four fifths of the best."
+        f"{words.capital(so_far + ', '.join(said))}. To learn is to reach {enough:.0%} validation accuracy"
+        f"{mean}, four fifths of the best."
     )
 
 
-def _span(indices, values):
+def _span(indices, axis: Axis, texts):
+    if axis.is_of_choices:
+        return ", ".join(texts[index] for index in indices)
     first, last = indices[[0, -1]]
     gaps = ", with gaps" if last - first >= len(indices) else ""
-    return f"{values[first]:g} to {values[last]:g}{gaps}" if first < last else f"{values[first]:g}"
+    return f"{texts[first]} to {texts[last]}{gaps}" if first < last else texts[first]

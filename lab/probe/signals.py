@@ -88,12 +88,16 @@ class Signals:
     @cached_property
     def running_ratios(self) -> np.ndarray | None:
         """(..., L, 3): 5th, 50th and 95th percentile over units of the minibatch's standard deviation over
-        the running one, which test mode uses, after the update; None without batch norm."""
-        if not self._passed or self._passed[0].running_var is None:
+        the running one, which test mode uses, after the update; nan for a layer without batch norm, None
+        where no layer has it."""
+        if all(passed.running_var is None for passed in self._passed):
             return None
-        return self._by_layer(
-            lambda passed: _percentiles(np.sqrt(passed.entering.var(axis=-2) / passed.running_var)), 3
-        )
+
+        def ratios(passed):
+            var = passed.entering.var(axis=-2)
+            return _percentiles(np.sqrt(var / (np.nan if passed.running_var is None else passed.running_var)))
+
+        return self._by_layer(ratios, 3)
 
     def histogram(self, layer: int, bins: int = 40) -> tuple[np.ndarray, np.ndarray]:
         """(edges, shares), (..., bins + 1) and (..., bins), of what goes into a layer's activation function.

@@ -70,6 +70,22 @@ Sweep("learning_rate", play=False)
 # rates two to four times as large. Its gradient shrinks as the weights grow, so a step that was too long
 # makes the next ones shorter. Beyond that it doesn't diverge, but it doesn't learn either.
 #
+# ## Activation
+#
+# **Predict.** Eight hidden layers, first weights after He, Adam. With which activations does the network
+# learn without normalization, and which of them can a normalization rescue? Here each point is five networks
+# that differ in their first weights alone: the small markers; the large one is their mean.
+
+# %%
+Sweep("activation", play=False)
+
+# %% [markdown]
+# **What to see.** Without normalization the *sigmoid* doesn't learn at all: its slope is a quarter at most,
+# and eight layers multiply eight of them. Batch norm rescues it. So does layer norm, but look at the small
+# markers: how far a network comes depends on the luck of its first weights. The others learn without help,
+# and batch norm even slows ReLU down. The mean of five seeds is worth more than one run, and their spread
+# says how much.
+#
 # **Conclude.** Normalization doesn't raise the peaks of these curves by much. It makes them wide: settings
 # that would have to be searched for may be guessed.
 #

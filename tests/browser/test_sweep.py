@@ -16,8 +16,8 @@ SWEEP = "from lab.live import Sweep\n\nSweep({})"
 def swept(opened, server):
     """Opens a notebook whose only cell shows a sweep with these arguments; it has trained to its end."""
 
-    def open_sweep(arguments, **settings):
-        notebook = opened(server.write("sweep.ipynb", SWEEP.format(arguments)), **settings)
+    def open_sweep(arguments="", code=SWEEP, **settings):
+        notebook = opened(server.write("sweep.ipynb", code.format(arguments)), **settings)
         notebook.run_cells()
         notebook.wait_for("state === 'finished'")
         notebook.page.locator(".lab-sweep .dot").first.wait_for(state="attached")
@@ -43,16 +43,19 @@ def wait_for_row(notebook, mode, before):
     return notebook.page.locator(place).inner_text()
 
 
-@pytest.mark.parametrize(("axis", "dark"), [("weight_scale", False), ("learning_rate", True)])
+@pytest.mark.parametrize(
+    ("axis", "dark"), [("weight_scale", False), ("learning_rate", True), ("activation", False)]
+)
 def test_layout(swept, picture, axis, dark):
     """On the screen at once; nothing overlaps, is cut off, too small or pale; colours and shapes differ."""
     notebook = swept(f"'{axis}'", dark=dark)
-    picture(notebook, f"sweep-{'dark' if dark else 'light'}")
+    picture(notebook, f"sweep-{axis}-{'dark' if dark else 'light'}")
     check_layout(notebook)
     check_screen(notebook)
     for figure in range(len(FIGURES)):
         shown = points(notebook, figure)
-        assert shown.count() == len(MODES) * len(AXES[axis].values)
+        seeds = AXES[axis].seeds
+        assert shown.count() == len(MODES) * len(AXES[axis].values) * (seeds + (seeds > 1))  # and their mean
         looks = [
             shown.nth(mode)
             .locator(".dot")
@@ -96,3 +99,40 @@ def test_by_keyboard_and_mouse(swept, picture):
     reached = shown.split("\t")[2]  # validation accuracy
     explorer.locator(".lab-sentence", has_text=f"validation accuracy {reached}").wait_for()
     picture(notebook, "sweep-opened")
+
+
+MANY = """from lab.live import Sweep
+from lab.live.grid import AXES, Axis
+
+modes = (None, "batchnorm", "layernorm", "groupnorm", "weightstd")
+AXES["optimizer"] = Axis(("sgd", "momentum", "adam"), modes=modes, once=(None,), seeds=5)
+Sweep("optimizer", epochs=1, batch_size=200)"""
+
+
+def test_choices_seeds_and_many_normalizations(swept, picture):
+    """All of it on the screen in both themes; a choice by keyboard, and its run opened from a point."""
+    notebook = swept(code=MANY)
+    page = notebook.page
+    for theme in ("Light", "Dark"):
+        notebook.change_theme(f"JupyterLab {theme}")
+        page.wait_for_function(SETTLED)
+        picture(notebook, f"sweep-many-{theme.lower()}")
+        check_layout(notebook)
+        check_screen(notebook)
+    shown = points(notebook, 1)
+    assert shown.count() == 5 * 3 * (5 + 1)
+    sizes = [shown.nth(number).locator(".dot").bounding_box()["width"] for number in (0, 25)]
+    assert sizes[0] < 0.7 * sizes[1]  # a seed, and the mean
+
+    control = notebook.control("optimizer")
+    assert control.locator(".mod-active").inner_text() == "Adam"
+    before = wait_for_row(notebook, 1, "")
+    focus(control.locator("button", has_text="momentum"))
+    page.keyboard.press("Enter")
+    wait_for_row(notebook, 1, before)
+
+    mean = shown.nth(5 * (5 + 1) * 2 + 5 * 5 + 1)  # of Adam with batch norm
+    mean.click()
+    explorer = page.locator(".lab-sweep-explorer .lab-explorer")
+    explorer.locator(".lab-title", has_text="Batch norm against no normalization").wait_for()
+    assert control.locator(".mod-active").inner_text() == "Adam"

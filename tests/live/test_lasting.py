@@ -76,8 +76,8 @@ async def test_a_sweep_leaves_its_last_curves(displayed):
     sweep = Sweep("batch_size", data=small_data(rows=300), epochs=1, hidden_dims=(5,))
     sweep._repr_mimebundle_()
     await until(lambda: displayed[0][2].pngs)
-    for colour in colours.NORMALIZATIONS.values():
-        assert holds(displayed[0][2].pngs[-1], colour)
+    for mode in sweep.grid.axis.modes:
+        assert holds(displayed[0][2].pngs[-1], colours.NORMALIZATIONS[mode])
     sweep.close()
 
 

@@ -6,6 +6,7 @@ import pytest
 from lab import Config, FullyConnectedNet, Training
 from lab.nn import batchnorm_backward, batchnorm_forward, relu_backward, relu_forward
 from lab.nn.layers import ACTIVATIONS, NORMALIZATIONS
+from lab.nn.models.architecture import PLACEMENTS
 from lab.probe import observe
 from tests import device
 
@@ -20,6 +21,12 @@ MANY = [
     SMALL.replace(noise=True, dropout_keep_ratio=0.7, normalization=None, augmentation="flip"),
     SMALL.replace(convention="pytorch", hidden_dims=(8, 8), batch_size=15),
     SMALL.replace(hidden_dims=()),
+]
+ARCHITECTURES = [
+    *[SMALL.replace(model="residual", hidden_dims=(8,) * 3, placement=placement) for placement in PLACEMENTS],
+    SMALL.replace(model="residual", hidden_dims=(8,) * 3, normalization=None, noise=True),
+    SMALL.replace(model="convolutional", hidden_dims=(6, 4, 5)),
+    SMALL.replace(model="convolutional", hidden_dims=(6, 4, 5), normalization="layernorm", activation="tanh"),
 ]
 NAMES = ("gradient_norms", "update_ratios", "sizes", "silent", "input_vars", "is_off", "running_ratios")
 
@@ -53,11 +60,11 @@ def advance(training, updates):
 # --- the training doesn't notice ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("config", MANY, ids=Config.share)
+@pytest.mark.parametrize("config", MANY + ARCHITECTURES, ids=Config.share)
 def test_training_is_the_same_bit_for_bit(config):
     """Loss, accuracies, parameters and running statistics; and nothing stays wrapped."""
     plain, observed = Training.from_config(config), Training.from_config(config)
-    pairs = [layer.functions for layer in observed.net.layers]
+    pairs = [layer.functions for layer in observed.net.all_layers]
     list(plain)
     updates = 0
     while (signals := observe(observed)) is not None:
@@ -67,9 +74,9 @@ def test_training_is_the_same_bit_for_bit(config):
     np.testing.assert_array_equal(observed.loss, plain.loss)
     np.testing.assert_array_equal(observed.net.flat_params, plain.net.flat_params)
     assert observed.accuracies == plain.accuracies
-    for one, other in zip(observed.net.layers, plain.net.layers, strict=True):
+    for one, other in zip(observed.net.all_layers, plain.net.all_layers, strict=True):
         np.testing.assert_equal(one.state(), other.state())
-    assert [layer.functions for layer in observed.net.layers] == pairs
+    assert [layer.functions for layer in observed.net.all_layers] == pairs
 
 
 def test_a_pair_that_raises_is_unwrapped():
@@ -111,6 +118,46 @@ def test_sizes_and_shares_are_those_of_the_minibatch(config, updates):
         expected_sizes = np.percentile(rms(out)[alive], [5, 50, 95], method="nearest")
         np.testing.assert_allclose(signals.sizes[i], expected_sizes, rtol=1e-5)
         np.testing.assert_allclose(signals.silent[i], silent)
+
+
+@pytest.mark.parametrize("members", [{}, {"seed": [1, 2]}])
+def test_channels_are_units(members):
+    """Of a convolution: what a channel holds at all positions of all samples."""
+    config = SMALL.replace(model="convolutional", hidden_dims=(6, 4), data_seed=0, noise=True)
+    training = advance(Training.from_config(config, **members), 2)
+    passed = minibatch_pass(training)
+    signals, lead = observe(training), tuple(len(seeds) for seeds in members.values())
+    assert signals.sizes.shape == (*lead, 2, 3)
+    assert signals.gradient_norms.shape == (*lead, 3)
+    activations = [(x, out) for layer, x, out in passed if layer.family == "activation"]
+    entering = [x for layer, x, _ in passed if layer.family == "normalization"]
+    for i, (x, out) in enumerate(activations):
+        for member in np.ndindex(lead):
+            channels = np.moveaxis(x[member], 1, 0).reshape(x.shape[-3], -1)
+            alive = (channels > 0).any(axis=1)
+            sizes = np.sqrt(np.square(np.moveaxis(out[member], 1, 0).reshape(len(alive), -1)).mean(axis=1))
+            expected = np.percentile(sizes[alive], [5, 50, 95], method="nearest")
+            np.testing.assert_allclose(signals.sizes[(*member, i)], expected, rtol=1e-4)
+            np.testing.assert_allclose(signals.silent[(*member, i)], 1 - alive.mean())
+            variances = np.moveaxis(entering[i][member], 1, 0).reshape(len(alive), -1).var(axis=1)
+            expected = np.percentile(variances, 50, method="nearest")
+            np.testing.assert_allclose(signals.input_vars[(*member, i)], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS)
+def test_the_normalization_of_a_block_is_that_in_front_of_its_activation(placement):
+    config = SMALL.replace(model="residual", hidden_dims=(8,) * 3, placement=placement)
+    training = Training.from_config(config)
+    signals = observe(training)
+    assert signals.sizes.shape == (3, 3)
+    assert signals.gradient_norms.shape == (5,)
+    kinds = [layer for layer in training.net.all_layers if layer.family in ("normalization", "activation")]
+    firsts = [kinds[kinds.index(one) - 1] for one in kinds if one.family == "activation"]
+    assert signals.running_ratios.shape == (3, 3)
+    if placement == "post":  # nothing has been normalized in front of the first block
+        assert np.isnan(signals.running_ratios[0]).all()
+        firsts = firsts[1:]
+    assert all(one.family == "normalization" for one in firsts)
 
 
 @pytest.mark.parametrize("normalization", [None, "batchnorm", "layernorm", "batchnorm+weightstd"])

@@ -11,6 +11,7 @@ from lab import Config, FullyConnectedNet, Solver, Training
 from lab.data import augment
 from lab.nn.backend import to_host
 from lab.nn.layers import NORMALIZATIONS
+from lab.nn.models.architecture import PLACEMENTS
 from lab.train.loop import MOST_SHIFT, load_data
 from lab.train.sweep import POPULATION_FIELDS
 from tests import device
@@ -23,8 +24,14 @@ MEMBERS = {
     "weight_scale": [0.1, 0.3, 1.0], "learning_rate": [1e-3, 1e-2, 0.0], "reg": [0.0, 0.1, 1.0],
     "eps": [1e-5, 0.1, 1.0], "seed": [3, 4, 5],
 }  # fmt: skip
+ARCHITECTURES = (
+    {},
+    *({"model": "residual", "hidden_dims": (8, 8), "placement": placement} for placement in PLACEMENTS),
+    {"model": "convolutional", "hidden_dims": (4, 2)},
+)
 configs = st.builds(
-    SMALL.replace,
+    lambda architecture, **fields: SMALL.replace(**architecture, **fields),
+    architecture=st.sampled_from(ARCHITECTURES),
     normalization=st.sampled_from(NORMALIZATIONS),
     noise=st.sampled_from([None, True]),
     dropout_keep_ratio=st.sampled_from([1.0, 0.7]),

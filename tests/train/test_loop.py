@@ -8,6 +8,7 @@ import pytest
 from lab import Config, FullyConnectedNet, Training
 from lab.nn import relu_backward, relu_forward
 from lab.nn.layers import NORMALIZATIONS
+from lab.nn.models.architecture import PLACEMENTS
 from lab.train.loop import POPULATION_FIELDS
 from tests import device
 
@@ -70,9 +71,17 @@ def test_twins_share_weights_and_minibatches(normalization):
         np.testing.assert_array_equal(plain.minibatches.next(), other.minibatches.next())
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "rmsprop", "adam"])
-def test_a_restored_state_is_replayed_bit_for_bit(optimizer):
-    training = advance(Training.from_config(EVERYTHING.replace(optimizer=optimizer, epochs=8)), 17)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *({"optimizer": optimizer} for optimizer in ("sgd", "momentum", "rmsprop", "adam")),
+        *({"model": "residual", "hidden_dims": (8,) * 5, "placement": p} for p in PLACEMENTS),
+        {"model": "convolutional", "hidden_dims": (4, 2)},
+    ],
+    ids=lambda fields: "-".join(map(str, fields.values())),
+)
+def test_a_restored_state_is_replayed_bit_for_bit(fields):
+    training = advance(Training.from_config(EVERYTHING.replace(**fields, epochs=8)), 17)
     state = training.state()
     ahead = advance(training, 50).loss
     params = training.net.flat_params.copy()

@@ -1,0 +1,185 @@
+"""The grid of a sweep without widgets: numbers and choices, one network a point or several seeds."""
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from lab.live import race
+from lab.live.grid import AXES, MODES, USUAL, Axis, Grid, Results
+from lab.train import train
+from tests.live.stage import Screen, frames_pass, live, small_data, until
+
+SMALL = {"hidden_dims": (8, 8), "batch_size": 10, "epochs": 2, "dataset": "own data"}
+NORMS = ("batchnorm", None, "groupnorm+weightstd")
+
+
+@pytest.fixture
+def optimizers(monkeypatch):
+    """An axis of choices, with normalizations and seeds of its own."""
+    axis = Axis(("sgd", "momentum", "adam"), modes=NORMS, seeds=3, fields={"num_groups": 2})
+    monkeypatch.setitem(AXES, "optimizer", axis)
+    return axis
+
+
+def start(name, **fields):
+    screen = Screen()
+    return Grid(
+        name, USUAL.replace(**{**AXES[name].fields, **SMALL, **fields}), screen, data=small_data()
+    ), screen
+
+
+async def finished(name, **fields):
+    """A grid that has trained to its end, and its results."""
+    grid, screen = start(name, **fields)
+    await until(lambda: screen and screen.last.is_done)
+    grid.stop()
+    assert screen.last.error == ""
+    return grid, screen.last.results
+
+
+# --- axes --------------------------------------------------------------------------------------------
+
+
+def test_numbers_stand_at_their_logarithms_and_choices_one_apart():
+    numbers, choices = Axis((2, 4, 16), base=2), Axis(("b", "a", "c"))
+    assert (numbers.is_of_choices, choices.is_of_choices) == (False, True)
+    np.testing.assert_allclose(numbers.places, [1, 2, 4])
+    np.testing.assert_array_equal(choices.places, [0, 1, 2])
+    assert [numbers.nearest(value) for value in (1, 3.5, 9, 100)] == [0, 1, 1, 2]
+    assert [choices.nearest(value) for value in ("b", "c", "another")] == [0, 2, 0]
+
+
+@pytest.mark.parametrize("axis", AXES.values(), ids=AXES)
+def test_axes_of_the_lab(axis):
+    """Their configurations exist, and numbers rise."""
+    assert set(axis.once) <= set(axis.modes)
+    assert axis.is_of_choices or list(axis.values) == sorted(axis.values)
+    assert (np.diff(axis.places) > 0).all()
+    USUAL.replace(**axis.fields)
+
+
+# --- seeds -------------------------------------------------------------------------------------------
+
+
+@live
+async def test_every_seed_is_a_run_of_its_own_on_the_same_minibatches(optimizers):
+    grid, results = await finished("optimizer", seed=4)
+    assert results.val.shape == (3, 3, 3)
+    for mode, norm in enumerate(NORMS):
+        for value, optimizer in enumerate(optimizers.values):
+            config = grid.config_of(mode, value)
+            assert (config.normalization, config.optimizer, config.seed) == (norm, optimizer, 4)
+            for number in range(3):
+                run = train(config.replace(seed=4 + number, data_seed=4), grid._data)
+                assert results.val[mode, value, number] == pytest.approx(run.val_acc.max(), abs=0.02)
+                assert results.loss[mode, value, number] == pytest.approx(run.loss[-5:].mean(), rel=1e-3)
+    assert (np.ptp(results.loss, axis=-1) > 0).all()
+
+
+@live
+async def test_all_points_of_choices_grow_together(optimizers):
+    """At no time is a network more than an update ahead of another."""
+    grid, screen = start("optimizer")
+    apart = []
+    while not (screen and screen.last.is_done):
+        steps = [group.training.step for heat in grid._heats for group in heat]
+        apart.append(max(steps, default=0) - min(steps, default=0))
+        await asyncio.sleep(0)
+    grid.stop()
+    assert max(apart) == 1
+    assert [group.training.net.members for group in grid._heats[0]] == [3] * 9
+
+
+@pytest.mark.parametrize(("name", "heats"), [("weight_scale", 1), ("batch_size", 3)])
+@live
+async def test_numbers_may_have_seeds_too(name, heats, monkeypatch):
+    """Each point is then a population of its seeds; large batches still go first."""
+    values = {"weight_scale": (0.01, 0.1, 1.0), "batch_size": (2, 8, 32)}[name]
+    monkeypatch.setitem(AXES, name, Axis(values, seeds=2))
+    grid, results = await finished(name)
+    assert len(grid._heats) == heats
+    assert {group.training.net.members for heat in grid._heats for group in heat} == {2}
+    order = [value for heat in grid._heats for group in heat for value in group.values]
+    assert order == [value for value in (range(3) if heats == 1 else (2, 1, 0)) for _ in MODES]
+    assert np.isfinite(results.val).all()
+    run = train(grid.config_of(1, 2), grid._data)
+    assert results.loss[1, 2, 0] == pytest.approx(run.loss[len(run.loss) // 2 :].mean(), rel=1e-3)
+
+
+@live
+async def test_a_long_update_is_a_slice_of_its_own(monkeypatch, optimizers):
+    """However long it takes, the kernel may do something else after it."""
+    monkeypatch.setattr(race, "BUSY", 60)
+    monkeypatch.setattr("lab.live.grid.SLICE", 0.0)
+    grid, screen = start("optimizer")
+    turns = 0
+    while not (screen and screen.last.is_done):
+        turns += bool(grid._heats)
+        await asyncio.sleep(0)
+    grid.stop()
+    assert turns >= screen.last.step
+
+
+# --- what is the same for all values -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["optimizer", "weight_scale", "batch_size"])
+@live
+async def test_a_mode_that_makes_no_difference_is_trained_once(name, monkeypatch):
+    """Its results stand at all values, from the start on."""
+    values = {"weight_scale": (0.01, 0.1), "batch_size": (2, 8), "optimizer": ("sgd", "adam")}[name]
+    seeds = 1 if name == "weight_scale" else 2
+    monkeypatch.setitem(AXES, name, Axis(values, once=(None,), seeds=seeds))
+    grid, results = await finished(name)
+    groups = [group for heat in grid._heats for group in heat if group.mode == 0]
+    assert len(groups) == 1
+    assert groups == [grid._heats[0][0]]
+    assert groups[0].training.net.members == (None if seeds == 1 else seeds)
+    assert (np.ptp(results.loss[0], axis=0) == 0).all()
+    assert (np.ptp(results.loss[1:], axis=1) > 0).all()
+    run = train(grid.config_of(0, 0), grid._data)
+    assert results.val[0, 1, 0] == pytest.approx(run.val_acc.max(), abs=0.02)
+
+
+# --- results -----------------------------------------------------------------------------------------
+
+
+def test_the_mean_loss_is_that_of_the_networks_that_live():
+    share = np.array([[[0.2, 0.4], [0.1, 0.2], [0.5, np.nan]]])
+    loss = np.array([[[1.0, 3.0], [np.nan, 2.0], [np.inf, np.nan]]])
+    diverged = np.array([[[False, False], [True, False], [True, True]]])
+    results = Results(share, share, loss, diverged)
+    np.testing.assert_allclose(results.mean("val"), [[0.3, 0.15, np.nan]])
+    np.testing.assert_array_equal(results.mean("loss"), [[2, 2, np.nan]])
+    assert list(results.measured) == [0, 1]
+
+
+@live
+async def test_some_seeds_may_diverge(optimizers):
+    """Their marks are their own; the others go on."""
+    _, results = await finished("optimizer", learning_rate=30.0, activation="leaky_relu", epochs=10)
+    some = results.diverged.any(axis=-1)
+    assert some.any()
+    assert not some.all()
+    assert np.isfinite(results.loss[~results.diverged]).all()
+    assert np.isfinite(results.val).all()
+
+
+@live
+async def test_pausing_and_again(optimizers, monkeypatch):
+    monkeypatch.setattr(race, "BUSY", race.FRAME)  # a frame ends soon, so that there are some on the way
+    grid, screen = start("optimizer", epochs=20)
+    await until(lambda: screen and 0 < screen.last.step < screen.last.total_steps)
+    grid.pause()
+    await until(lambda: not screen.last.is_playing)
+    step = screen.last.step
+    await frames_pass(3)
+    assert screen.last.step == step
+    grid.play()
+    await until(lambda: screen.last.is_done)
+    first = screen.last.results
+    grid.reset()
+    await until(lambda: screen.last.run == 2 and screen.last.is_done)
+    grid.stop()
+    np.testing.assert_array_equal(screen.last.results.val, first.val)
