@@ -160,7 +160,9 @@ def sweep(
 def bench(
     sections: Annotated[
         list[str] | None,
-        typer.Argument(help="w1 w2 w3 w4 batchnorm cold growth; default: all but growth, on cuda w1 to w4."),
+        typer.Argument(
+            help="w1 w2 w3 w4 batchnorm conv cold growth; default: all but growth, on cuda w1 to w4."
+        ),
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Turns of each candidate.")] = 10,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,

@@ -13,7 +13,7 @@ import sys
 from lab.nn.backend import probe_cupy
 
 SECTIONS = {
-    "cpu": ("w1", "w2", "w3", "w4", "batchnorm", "cold", "growth"),
+    "cpu": ("w1", "w2", "w3", "w4", "batchnorm", "conv", "cold", "growth"),
     "cuda": ("w1", "w2", "w3", "w4", "growth"),
 }
 KERNELS = "OPENBLAS_CORETYPE"

@@ -7,6 +7,7 @@ prints the tables as JSON.
 import json
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import packages_distributions, version
@@ -14,7 +15,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from lab.bench import course_style, fresh, ours
+from lab.bench import convolutions, course_style, fresh, ours
 from lab.bench.floor import Floor
 from lab.bench.measure import Curves, Target, blas, in_turn, interleaved, table
 from lab.bench.workloads import W1, W2, W3, W4, complete, data
@@ -229,6 +230,25 @@ def backward(rounds, device):
     )
 
 
+def conv(rounds, device):
+    """VGG16's convolutions at a quarter of their width and in full, and what the lab holds in memory."""
+    who: dict[str, Callable] = {FLOOR: convolutions.Floor, LAB: convolutions.Lab}
+    if find_spec("torch"):
+        from lab.bench import pytorch
+
+        who[EAGER] = pytorch.Convolutions
+    peaks = {}
+    for words, width, least in (("quarter", 0.25, 0.65), ("full", 1.0, 0.85)):
+        layers = convolutions.convolutions(width)
+        prepared = {name: partial(getattr, start(layers), "run") for name, start in who.items()}
+        turns = rounds if width < 1 else max(rounds // 3, 1)
+        seconds, note = interleaved(prepared, turns), f"{turns} minibatches"
+        title = f"VGG16's convolutions, {words} width, forward and backward of {len(layers[0].x)} images"
+        yield table(title, seconds, [Target(EAGER, LAB, least=least)], note=note)
+        peaks[f"{words} width"] = [convolutions.peak(layers)]
+    yield table("what the lab holds at most, all images included", peaks, unit="MB", scale=1)
+
+
 def cold(rounds, device):
     """What processes show: from nothing to a trained W1, the lab's peak memory, and W2 in two processes."""
     names = [LAB, ALONE] + [FUSED, EAGER] * bool(find_spec("torch")) + [JIT, SCAN] * bool(find_spec("jax"))
@@ -263,7 +283,8 @@ def growth(rounds, device):
 
 
 SECTIONS = {
-    "w1": w1, "w2": w2, "w3": w3, "w4": w4, "batchnorm": backward, "cold": cold, "growth": growth,
+    "w1": w1, "w2": w2, "w3": w3, "w4": w4, "batchnorm": backward, "conv": conv, "cold": cold,
+    "growth": growth,
 }  # fmt: skip
 
 

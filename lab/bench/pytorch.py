@@ -2,9 +2,12 @@
 
 from itertools import pairwise
 
+import numpy as np
 import torch  # type: ignore[import-not-found]
 from torch import nn
 from torch.nn import functional as F  # type: ignore[import-not-found]
+
+from lab.bench.convolutions import PARAM
 
 NORMS = {"batchnorm": nn.BatchNorm1d, "layernorm": nn.LayerNorm}
 OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
@@ -120,6 +123,36 @@ class Batched(nn.Module):
             mean, var = running_mean, running_var
         scale = gamma * torch.rsqrt(var + 1e-5)
         return torch.addcmul(beta - mean * scale, x, scale)
+
+
+class Convolutions:
+    """`lab.bench.convolutions` in PyTorch, on the processor, with its usual order in memory."""
+
+    def __init__(self, layers):
+        torch.set_num_threads(1)
+        self.layers = []
+        for layer in layers:
+            filters, channels, *size = layer.w.shape
+            module = nn.Conv2d(channels, filters, size, padding=PARAM["pad"])
+            with torch.no_grad():
+                module.weight.copy_(torch.from_numpy(layer.w))
+                module.bias.zero_()
+            x = torch.from_numpy(np.ascontiguousarray(layer.x)).requires_grad_(not layer.is_first)
+            self.layers.append((x, module))
+
+    def gradients(self):
+        """dx, dw, db of each convolution, from the last one on; what comes out of it is taken for dout."""
+        for x, module in self.layers:
+            x.grad = module.weight.grad = module.bias.grad = None
+        outs = [module(x) for x, module in self.layers]
+        for out in reversed(outs):
+            out.backward(out.detach())
+        return [(x.grad, module.weight.grad, module.bias.grad) for x, module in reversed(self.layers)]
+
+    def run(self):
+        """Forward and backward of a minibatch: one update's worth."""
+        self.gradients()
+        return 0.0
 
 
 def start(work, data, **settings):

@@ -97,7 +97,7 @@ def test_growth_is_a_column_for_each_size():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["w9"], "there is no section 'w9'; there are: w1, w2, w3, w4, batchnorm, cold, growth"),
+        (["w9"], "there is no section 'w9'; there are: w1, w2, w3, w4, batchnorm, conv, cold, growth"),
         (["--device", "tpu"], "--device must be cpu or cuda, not 'tpu'"),
         (["cold", "--device", "cuda"], "On cuda there is no section 'cold'"),
         (["w1", "--json", "no/such/found.json"], "there is no folder no/such"),
