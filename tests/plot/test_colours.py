@@ -72,7 +72,7 @@ def test_style_sheets_have_the_same_colours():
 
 
 def test_every_normalization_has_a_colour_and_a_marker_of_its_own():
-    """In pictures and in the style sheet, all that a sweep shows; others than networks take there are none."""
+    """In pictures and style sheet, all that a sweep shows; others than networks take there are none."""
     assert {mode for axis in AXES.values() for mode in axis.modes} <= set(NORMALIZATIONS)
     assert set(NORMALIZATIONS) <= set(layers.NORMALIZATIONS)
     in_css = dict(re.findall(r"--lab-marker-([\w-]+): (.*);", (ASSETS / "sweep.css").read_text("utf-8")))
