@@ -68,6 +68,10 @@ class Layer:
         """The layers that compute, in the order of the forward pass: this one, or what it is made of."""
         yield self
 
+    def indices(self, role: str) -> list[int]:
+        """Which of its parameters have this role."""
+        return [i for i, parameter in enumerate(self.parameters) if parameter.role == role]
+
     def fit(self, shape: Shape) -> Shape:
         """Take samples of this shape from now on. Returns the shape of what comes out of one.
 

@@ -7,14 +7,12 @@ from math import prod
 
 import numpy as np
 
-from lab.nn import random
+from lab.nn import population, random
 from lab.nn.flat import lay_out
 from lab.nn.initialization import initialize
 from lab.nn.layer import Layer, Shape, fit
 from lab.nn.linear import Linear
 from lab.nn.own import put_in
-from lab.nn.population import members as members_of
-from lab.nn.population import validate
 from lab.nn.softmax import softmax_loss
 
 
@@ -55,7 +53,7 @@ class Network:
     ):
         self.layers, self.input_shape = list(layers), tuple(map(int, input_shape))
         self.all_layers = [layer for one in self.layers for layer in one.walk()]
-        if len(set(map(id, self.all_layers))) < len(self.all_layers):
+        if len(set(self.all_layers)) < len(self.all_layers):
             raise ValueError("each layer stands in a network once: make another one of its kind")
         scores = fit(self.layers, self.input_shape)
         if len(scores) != 1 or not any(one.parameters for one in self.all_layers):
@@ -63,16 +61,14 @@ class Network:
         (self.num_classes,) = scores
         eps = next((e for one in self.all_layers if np.ndim(e := (one.param or {}).get("eps", 0))), 0.0)
         given = {"weight_scale": weight_scale, "reg": reg, "seed": seed, "eps": eps}
-        validate({**given, "initialization": initialization, "dtype": dtype})
-        self.members = members_of(members, **given)
+        population.validate({**given, "initialization": initialization, "dtype": dtype})
+        self.members = population.members(members, **given)
         self.xp, self.dtype, self.reg = xp, np.dtype(dtype), reg
         if data_seed is None and seed is not None:
             data_seed = int(np.ravel(seed)[0])
         streams = sorted({layer.stream for layer in self.all_layers if layer.stream})
         self._streams = {purpose: random.stream(data_seed, purpose) for purpose in streams}
-        self._is_repeatable = data_seed is not None
-        self._softmax_loss = softmax_loss
-
+        self._is_repeatable, self._softmax_loss = data_seed is not None, softmax_loss
         for layer in self.all_layers:
             layer.start(self.members, xp, self.dtype)
             if layer.stream:
@@ -133,8 +129,7 @@ class Network:
     @reg.setter
     def reg(self, value):
         self._reg = value
-        lead = () if self.members is None else (self.members,)
-        decay = np.broadcast_to(np.asarray(value, dtype=self.dtype), lead)
+        decay = np.broadcast_to(np.asarray(value, dtype=self.dtype), self.members or ())
         self._decay = self.xp.asarray(decay) if np.any(value) else None
 
     @property
@@ -198,9 +193,8 @@ class Network:
         for layer in self.all_layers:
             layer.cache = None  # needed between forward and backward only
         twin = copy(self)
-        twin.layers, twin.all_layers, twin._streams = deepcopy(
-            (self.layers, self.all_layers, self._streams), memo
-        )
+        own = "layers", "all_layers", "_streams"
+        vars(twin).update(deepcopy({name: getattr(self, name) for name in own}, memo))
         twin._bind()
         twin.flat_params[...] = self.flat_params
         return twin
@@ -209,15 +203,13 @@ class Network:
 
     def _bind(self):
         """Lay all parameters into one contiguous buffer and all gradients into another."""
-        self.flat_params, self._params = lay_out(self.all_layers, "values", self.members, self.xp, self.dtype)
-        self.flat_gradient, self._gradients = lay_out(
-            self.all_layers, "gradients", self.members, self.xp, self.dtype
-        )
+        where = self.members, self.xp, self.dtype
+        self.flat_params, self._params = lay_out(self.all_layers, "values", *where)
+        self.flat_gradient, self._gradients = lay_out(self.all_layers, "gradients", *where)
         self.weights = [  # views of each and of its gradient, from the first layer on
             (layer.values[i], layer.gradients[i])
             for layer in self.all_layers
-            for i, parameter in enumerate(layer.parameters)
-            if parameter.role == "weight"
+            for i in layer.indices("weight")
         ]
         learns = [any(one.parameters for one in layer.walk()) for layer in self.layers]
         self._learning = self.layers[learns.index(True) :][::-1]  # what stands before has nothing to learn

@@ -13,9 +13,9 @@ import numpy as np
 from lab.nn.backend import BACKENDS
 from lab.nn.models import MODELS
 from lab.nn.models.architecture import SETTINGS, Architecture, Settings
-from lab.nn.network import validate as validate_network
 from lab.nn.noise import NOISE
 from lab.nn.optim import OPTIMIZERS
+from lab.nn.population import validate as validate_network
 from lab.nn.schedule import SCHEDULES
 from lab.nn.validation import require_choice, require_known, require_number
 
