@@ -8,9 +8,14 @@ from copy import deepcopy
 import numpy as np
 
 from lab.nn import random
+from lab.nn.models.fully_connected import FullyConnectedNet
 from lab.train.config import NETWORK_FIELDS
 
 SIZES = ("input_dim", "num_classes")  # what the data decides
+# What goes to a class that takes whatever a `FullyConnectedNet` takes.
+COURSE_FIELDS = tuple(
+    name for name in NETWORK_FIELDS if name in inspect.signature(FullyConnectedNet).parameters
+)
 
 
 def is_model(net) -> bool:
@@ -40,8 +45,10 @@ def heard_fields(net) -> set[str]:
                 f"{', '.join(sorted(known))}"
             )
     names = {parameter.name for parameter in parameters}
-    takes_all = "config" in names or any(p.kind is p.VAR_KEYWORD for p in parameters)
-    return set(NETWORK_FIELDS) if takes_all else {*(names & set(NETWORK_FIELDS)), "seed", "data_seed"}
+    if "config" in names:
+        return set(NETWORK_FIELDS)
+    course = COURSE_FIELDS if any(p.kind is p.VAR_KEYWORD for p in parameters) else ("seed", "data_seed")
+    return {*course, *(names & set(NETWORK_FIELDS))}
 
 
 def validate(net, config, layers, members):
@@ -69,9 +76,8 @@ def borrow(net, config, input_dim, num_classes):
     given |= {"hidden_dims": list(config.hidden_dims), "dtype": np.dtype(config.dtype).type}
     parameters = inspect.signature(net).parameters
     takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    given = {
-        name: value for name, value in given.items() if name in parameters or (takes_all and name != "config")
-    }
+    wanted = {*parameters, *((*COURSE_FIELDS, *SIZES) if takes_all else ())}
+    given = {name: value for name, value in given.items() if name in wanted}
     legacy = random.legacy()
     before = random.get_state(legacy)
     legacy.seed(config.seed)

@@ -375,3 +375,17 @@ def test_a_run_on_own_data_says_so():
 def test_a_small_data_set_is_taken_whole_and_a_large_one_up_to_1000():
     assert len(Training.from_config(Config(dataset="glass"))._y) == 130
     assert len(Training.from_config(Config(dataset="digits"))._y) == 1000
+
+
+def test_a_class_that_takes_whatever_the_course_s_takes_gets_nothing_else():
+    """Fields of other architectures aren't the course's."""
+    given = {}
+
+    class Mine(FullyConnectedNet):
+        def __init__(self, hidden_dims, **settings):
+            given.update(settings)
+            super().__init__(hidden_dims, **settings)
+
+    training = Training.from_config(SMALL.replace(epochs=1), net=Mine)
+    assert not given.keys() & {"model", "placement", "width_factor", "config"}
+    np.testing.assert_array_equal(training.net.flat_params, Training.from_config(SMALL).net.flat_params)
