@@ -142,6 +142,7 @@ class BatchNorm(Layer):
     settings = ("eps", "momentum", "convention")
     conventions = CONVENTIONS
     offered_with = ("weightstd",)
+    needs_batch = True
 
     def __init__(self, features, eps=1e-5, momentum=None, convention="course"):
         """momentum: of the running statistics; None is the convention's."""
