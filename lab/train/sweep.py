@@ -32,6 +32,7 @@ from lab.train.workers import begin
 # 3072-100x5-10: with more, parameters, gradients and moments leave the processor's cache.
 MOST_MEMBERS = 20
 MOST_PARAMETERS = 2_000_000  # of all members of a population together
+MOST_ACTIVATIONS = 50_000_000  # of a minibatch in all members: 200 MB of a worker's memory, and its gradients
 
 # Fields that Config got after the first files were named, and their defaults then, as JSON has them. Written
 # out, for with Config's own a changed default would rename files, and what is finished be trained again.
@@ -264,8 +265,9 @@ def _gaining(config) -> int:
     """How many members a population may have until it doesn't gain any more."""
     data = named(config.dataset)
     shape = data.image_shape or (data.features,)
-    parameters = config.architecture.num_parameters(config.settings, shape, len(data.classes))
-    return max(1, min(MOST_MEMBERS, MOST_PARAMETERS // parameters))
+    parameters, activations = config.architecture.size(config.settings, shape, len(data.classes))
+    most = MOST_PARAMETERS // parameters, MOST_ACTIVATIONS // (activations * config.batch_size)
+    return max(1, min(MOST_MEMBERS, *most))
 
 
 def _train(configs) -> dict[Config, Run]:

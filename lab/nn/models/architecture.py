@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lab.nn.dropout import Dropout
-from lab.nn.layer import Layer, Shape
+from lab.nn.layer import Layer, Shape, fit
 from lab.nn.layers import ACTIVATIONS, CONVENTIONS, LAYERS, NORMALIZATIONS, normalizing
 from lab.nn.linear import Linear
 from lab.nn.noise import NOISE, Noise
@@ -136,10 +136,13 @@ class Architecture:
         """Those of SHAPING that decide nothing about it."""
         return tuple(name for name in SHAPING if name not in self.shape)
 
-    def num_parameters(self, settings: Settings, input_shape: Shape, num_classes: int) -> int:
-        """How many numbers a network of it learns."""
-        layers = [layer for one in self.chain(settings, input_shape, num_classes) for layer in one.walk()]
-        return sum(prod(parameter.shape) for layer in layers for parameter in layer.parameters)
+    def size(self, settings: Settings, input_shape: Shape, num_classes: int) -> tuple[int, int]:
+        """How many numbers a network of it learns, and how many come out of its layers for a sample."""
+        chain = self.chain(settings, input_shape, num_classes)
+        fit(chain, input_shape)
+        layers = [layer for one in chain for layer in one.walk()]
+        learned = sum(prod(parameter.shape) for layer in layers for parameter in layer.parameters)
+        return learned, sum(prod(one.out_shape(one.in_shape)) for one in layers if one.in_shape is not None)
 
 
 SHAPING = ("hidden_dims", "placement", "width_factor")  # what one architecture hears and another doesn't

@@ -81,7 +81,7 @@ def test_vgg_has_the_published_number_of_weights(depth):
     weights = [p for layer in chain for p in layer.parameters if p.role == "weight"]
     assert sum(np.prod(p.shape) for p in weights[:-1]) == CONVOLUTIONS[depth]
     assert weights[-1].shape == (512, 10)
-    total = MODELS[f"vgg{depth}"].num_parameters(settings, (3, 32, 32), 10)
+    total, _ = MODELS[f"vgg{depth}"].size(settings, (3, 32, 32), 10)
     assert total == CONVOLUTIONS[depth] + sum(p.shape[0] for p in weights[:-1]) + 512 * 10 + 10
 
 
