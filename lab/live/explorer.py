@@ -132,7 +132,8 @@ class Explorer(Lasting):
 
     def _build(self, config, speed, show, lock, views):
         parts = self._parts = SimpleNamespace()
-        values = self._values = from_config(config)
+        self._take_from(config)
+        values = self._values
         shown = [field for field in FIELDS if show is None or field.name in show]
         self._controls = {
             field.name: Control(field, values[field.name], self._choose, self._refuse) for field in shown
@@ -184,6 +185,10 @@ class Explorer(Lasting):
         body.add_class("lab-body")
         super().__init__([sheet(STYLES), parts.title, head, body, parts.status, parts.sentence, alarm()])
         self.add_class("lab-explorer")
+
+    def _take_from(self, config):
+        """What the controls show of a configuration, and its layers where they aren't of one size."""
+        self._values = from_config(config) | {"hidden_dims": config.hidden_dims}
 
     def _runs_fold(self):
         """Pin, name and compare runs; branch; go back."""
@@ -255,6 +260,8 @@ class Explorer(Lasting):
     def _choose(self, name, value):
         self._refused = ""
         self._values[name] = value
+        if name in ("depth", "width"):
+            self._values.pop("hidden_dims", None)
         changes = to_config(self._values, name)
         is_branched = self._frame is not None and self._frame.branched_at is not None
         if name in WHILE_IT_RUNS and (self._parts.live.value or is_branched):
@@ -276,7 +283,7 @@ class Explorer(Lasting):
 
     def _open(self, config, twin=None):
         self._refused = ""
-        self._values = from_config(config)
+        self._take_from(config)
         for name, control in self._controls.items():
             control.show(self._values[name])
         self.race.race(config, twin)

@@ -166,6 +166,12 @@ class Config:
         return cls.from_json(unpacked)
 
 
+def unheard(model: str) -> dict[str, Any]:
+    """The fields that decide nothing about a model, and their defaults, where they have to stay."""
+    default = {field.name: field.default for field in fields(Config)}
+    return {name: default[name] for name in MODELS[model].unheard()}
+
+
 def _plain(value):
     """The value without NumPy's types, and a copy of what could be changed from outside."""
     if isinstance(value, np.ndarray | np.generic):
@@ -182,11 +188,11 @@ def _require_fields(values):
 def _validate(config):
     """Raise ValueError for what can't be trained, whatever the data."""
     require_choice("model", config.model, MODELS)
-    architecture, default = config.architecture, {field.name: field.default for field in fields(Config)}
-    for name in architecture.unheard():
-        if getattr(config, name) != default[name]:
+    architecture = config.architecture
+    for name, default in unheard(config.model).items():
+        if getattr(config, name) != default:
             raise ValueError(
-                f"a {architecture.title} network has no {name}: leave it at {default[name]!r}, "
+                f"a {architecture.title} network has no {name}: leave it at {default!r}, "
                 f"not {getattr(config, name)!r}"
             )
     architecture.chain(config.settings, architecture.least or (1,), 1)

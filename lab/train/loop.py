@@ -219,13 +219,24 @@ class Training:
     @property
     def accuracies(self):
         """Accuracy after the first update and after each epoch, a list of `Accuracy`."""
-        if self._is_due:
-            self._is_due = False
-            epoch, rest = divmod(self.step, self.minibatches.per_epoch)
-            with np.errstate(all="ignore"):
-                shares = self.accuracy("train"), self.accuracy("val")
-            self.measured.append(Accuracy(self.step, 0 if rest else epoch, *shares))
+        for _ in self.measuring():
+            pass
         return self.measured
+
+    def measuring(self, at_once=SCORED_AT_ONCE):
+        """Measure the accuracy that is due, if one is, and yield after each so many samples, for whoever has
+        something else to do meanwhile. A measurement that is given up stays due."""
+        if not self._is_due:
+            return
+        self._is_due = False
+        epoch, rest = divmod(self.step, self.minibatches.per_epoch)
+        try:
+            train = yield from self._scoring("train", at_once)
+            val = yield from self._scoring("val", at_once)
+        except GeneratorExit:
+            self._is_due = True
+            raise
+        self.measured.append(Accuracy(self.step, 0 if rest else epoch, train, val))
 
     @property
     def diverged_at(self):
@@ -277,11 +288,22 @@ class Training:
 
     def accuracy(self, part):
         """The share of right answers in test mode on "train" (its first 1000 samples) or "val"."""
+        scoring = self._scoring(part, SCORED_AT_ONCE)
+        while True:
+            try:
+                next(scoring)
+            except StopIteration as scored:
+                return scored.value
+
+    def _scoring(self, part, at_once):
+        """See `accuracy`; yields how many samples are scored, and returns it."""
         X, y = self._measured[part]
         right = 0
-        for start in range(0, len(y), SCORED_AT_ONCE):
-            rows = slice(start, start + SCORED_AT_ONCE)
-            right = right + (self.net.scores(X[rows]).argmax(axis=-1) == y[rows]).sum(axis=-1)
+        for start in range(0, len(y), at_once):
+            rows = slice(start, start + at_once)
+            with np.errstate(all="ignore"):
+                right = right + (self.net.scores(X[rows]).argmax(axis=-1) == y[rows]).sum(axis=-1)
+            yield start
         share = to_host(right) / max(len(y), 1)
         return float(share) if self.net.members is None else share
 

@@ -43,6 +43,20 @@ def test_iterating_counts_updates_and_accuracy_is_measured_after_the_first_and_e
     assert training.diverged_at is None
 
 
+def test_accuracy_may_be_measured_bit_by_bit():
+    """What was begun and given up is measured anew, once, whatever the number of samples at a time."""
+    expected, training = advance(Training.from_config(SMALL), 13), Training.from_config(SMALL)
+    advance(training, 1)
+    assert len(list(training.measuring(50))) == 4 + 2
+    assert list(training.measuring()) == []
+    advance(training, 12)
+    given_up = training.measuring(10)
+    next(given_up)
+    given_up.close()
+    assert len(training.measured) == 1
+    assert training.accuracies == expected.accuracies
+
+
 def test_iteration_can_be_left_and_taken_up_again():
     whole, parts = Training.from_config(SMALL), Training.from_config(SMALL)
     list(whole)
