@@ -1,13 +1,12 @@
 """Flip-and-shift augmentation of image minibatches (He et al., 2016, section 4.2)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 
 def augment(
-    X: np.ndarray, rng: Any, image_shape: Sequence[int], flip: bool = True, shift: int = 4
+    X: np.ndarray, rng: "np.random.Generator", image_shape: Sequence[int], flip: bool = True, shift: int = 4
 ) -> np.ndarray:
     """Flip each image left to right with probability 1/2, and move it by up to `shift` pixels each way.
 
