@@ -158,7 +158,7 @@ FIELDS = (
         positions=_decades(-5, 1),
     ),
     Field(
-        "model", "model", "What the layers are built into.", choices=_choices(words.MODELS),
+        "model", "model", "How the layers are put together.", choices=_choices(words.MODELS),
     ),
     Field(
         "depth", "depth", "Hidden layers or blocks; signals shrink or grow with each.",
@@ -169,7 +169,7 @@ FIELDS = (
         positions=(5, 8, 10, 16, 20, 32, 50, 100, 200, 500), whole=True, idle=_of_model("hidden_dims"),
     ),
     Field(
-        "width_factor", "width factor", "Share of the published channels; all of them are slow.",
+        "width_factor", "width factor", "Share of the published channels; all of them learn slowly.",
         positions=tuple(1 / k for k in (32, 16, 8, 4, 2, 1)), idle=_of_model("width_factor"),
     ),
     Field(

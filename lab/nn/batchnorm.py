@@ -149,6 +149,7 @@ class BatchNorm(Layer):
     settings = ("eps", "momentum", "convention")
     conventions = CONVENTIONS
     offered_with = ("weightstd",)
+    needs_batch = True
 
     def __init__(
         self, features: int, eps: PerMember = 1e-5, momentum: float | None = None, convention: str = "course"

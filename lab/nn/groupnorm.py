@@ -20,7 +20,7 @@ from lab.nn.standardize import (
     standardize,
     standardize_backward,
 )
-from lab.nn.validation import require_array, require_shape
+from lab.nn.validation import require_array, require_number, require_shape
 
 
 class GroupNormCache(NamedTuple):
@@ -103,6 +103,7 @@ class GroupNorm(Layer):
 
     def __init__(self, features: int, num_groups: int, eps: PerMember = 1e-5, convention: str = "course"):
         """num_groups: a divisor of the features. Raises ValueError for another number."""
+        require_number("num_groups", num_groups, least=1, whole=True)
         if features % num_groups:
             raise ValueError(f"num_groups must divide the {features} units of each layer, not {num_groups!r}")
         param = {"eps": eps, "convention": convention, "num_groups": int(num_groups)}

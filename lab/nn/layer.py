@@ -43,8 +43,9 @@ class Layer:
     draws from, which belongs to the network and isn't part of the state. settings, conventions: what of an
     architecture's settings its constructor takes by name, and the conventions that it knows. instead_of: the
     kind whose form it is for samples of other axes. offered_with: the kinds that a normalization is joined
-    with by name. cuts: whether a unit of the activation is dead that is positive for no sample.
-    saturates_beyond: |input| from which the slope is under 5 % of its greatest value.
+    with by name. needs_batch: whether one sample is too few in training mode. cuts: whether a unit of the
+    activation is dead that is positive for no sample. saturates_beyond: |input| from which the slope is under
+    5 % of its greatest value.
     """
 
     kind: ClassVar[str] = ""
@@ -57,6 +58,7 @@ class Layer:
     conventions: ClassVar[Mapping[str, Any]] = {}
     instead_of: ClassVar[str] = ""
     offered_with: ClassVar[tuple[str, ...]] = ()
+    needs_batch: ClassVar[bool] = False
     cuts: ClassVar[bool] = False
     saturates_beyond: ClassVar[float | None] = None
 

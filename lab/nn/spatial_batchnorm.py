@@ -52,3 +52,4 @@ class SpatialBatchNorm(BatchNorm):
     kind, title, instead_of = "spatial_batchnorm", "spatial batch norm", "batchnorm"
     pair = spatial_batchnorm_forward, spatial_batchnorm_backward
     axes = (3,)
+    needs_batch = False  # one sample has many positions

@@ -195,7 +195,7 @@ def _validate(config: Config) -> None:
                 f"a {architecture.title} network has no {name}: leave it at {default!r}, "
                 f"not {getattr(config, name)!r}"
             )
-    architecture.chain(config.settings, architecture.least or (1,), 1)
+    chain = architecture.chain(config.settings, architecture.least or (1,), 1)
     require_choice("preprocessing", config.preprocessing, PREPROCESSINGS)
     require_choice("augmentation", config.augmentation, AUGMENTATIONS)
     require_choice("dtype", config.dtype, ("float32", "float64"))
@@ -208,7 +208,7 @@ def _validate(config: Config) -> None:
         require_number(name, getattr(config, name), least=0, whole=name == "seed")
     validate_network(vars(config))
     validate_schedule(vars(config))
-    if config.batch_size == 1 and "batchnorm" in (config.normalization or ""):
+    if config.batch_size == 1 and any(one.needs_batch for layer in chain for one in layer.walk()):
         raise ValueError(
             "batch_size 1 can't be batch-normalized: the variance of one row is zero. Take 2 or more."
         )

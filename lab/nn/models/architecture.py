@@ -62,8 +62,6 @@ class Settings:
         require_number("dropout_keep_ratio", self.dropout_keep_ratio, above=0, most=1)
         if self.bn_momentum is not None:
             require_number("bn_momentum", self.bn_momentum, least=0, most=1)
-        if "groupnorm" in (self.normalization or ""):
-            require_number("num_groups", self.num_groups, least=1, whole=True)
         if not (self.noise is None or isinstance(self.noise, bool | Mapping)):
             raise ValueError(f"noise must be True, None or its sizes by name, not {self.noise!r}")
         if isinstance(self.noise, Mapping):

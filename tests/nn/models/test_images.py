@@ -109,6 +109,16 @@ def test_images_that_are_too_small_are_refused(model):
         build("convolutional", (64,), 10)
 
 
+def test_one_image_is_enough_for_batch_norm():
+    """It has many positions; of a row the variance is zero."""
+    image = Config(model="convolutional", hidden_dims=(4,), batch_size=1, train_size=20, epochs=1)
+    training = Training.from_config(image)
+    list(training)
+    assert np.isfinite(training.loss).all()
+    with pytest.raises(ValueError, match="batch_size 1 can't be batch-normalized"):
+        Config(batch_size=1)
+
+
 def test_flat_samples_of_images_are_taken_as_images():
     """Data sets are kept in rows; only a layer flattens."""
     net = convolutional()
