@@ -1,9 +1,13 @@
 """Flip-and-shift augmentation of image minibatches (He et al., 2016, section 4.2)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
-def augment(X, rng, image_shape, flip=True, shift=4):
+def augment(
+    X: np.ndarray, rng: "np.random.Generator", image_shape: Sequence[int], flip: bool = True, shift: int = 4
+) -> np.ndarray:
     """Flip each image left to right with probability 1/2, and move it by up to `shift` pixels each way.
 
     X: a minibatch, (N, D) or (N, C, H, W); image_shape: (C, H, W). What moves in from outside is zero,

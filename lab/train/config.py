@@ -4,7 +4,7 @@ import base64
 import inspect
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -22,10 +22,10 @@ from lab.nn.validation import require_choice, require_known, require_number
 SHARED = "nl1:"  # starts a configuration in one string; the digit is the version of the format
 MOST_SHARED = 20_000  # letters of JSON in it: a thousand layers have fewer
 SAMPLINGS = ("epoch", "with_replacement")
-AUGMENTATIONS = (None, "flip", "shift", "flip+shift")
-PREPROCESSINGS = (None, "unit", "mean_image", "standardize")
+AUGMENTATIONS: tuple[str | None, ...] = (None, "flip", "shift", "flip+shift")
+PREPROCESSINGS: tuple[str | None, ...] = (None, "unit", "mean_image", "standardize")
 # From where to where the coefficients of optimizers and schedules go.
-COEFFICIENTS = {
+COEFFICIENTS: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("momentum", "decay_rate", "beta1", "beta2"), (0, 1 - 1e-9)),
     **dict.fromkeys(("epsilon", "factor", "final", "lowest"), (0, np.inf)),
     **dict.fromkeys(("every", "half_cycle", "rise"), (1, np.inf)),
@@ -87,7 +87,7 @@ class Config:
     dtype: str = "float32"
     backend: str = "numpy"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, value in vars(self).items():
             object.__setattr__(self, name, _plain(value))
         if self.noise is True:
@@ -96,7 +96,7 @@ class Config:
             object.__setattr__(self, "noise", None)
         _validate(self)
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(self.to_json())
 
     @property
@@ -118,7 +118,7 @@ class Config:
         """The arguments of `lab.nn.models.build` that stand in the configuration."""
         return {name: getattr(self, name) for name in NETWORK_FIELDS}
 
-    def replace(self, **changes) -> "Config":
+    def replace(self, **changes: Any) -> "Config":
         """A configuration that differs in these fields. Raises ValueError for fields that don't exist."""
         _require_fields(changes)
         return replace(self, **changes)
@@ -172,7 +172,7 @@ def unheard(model: str) -> dict[str, Any]:
     return {name: default[name] for name in MODELS[model].unheard()}
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     """The value without NumPy's types, and a copy of what could be changed from outside."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
@@ -181,11 +181,11 @@ def _plain(value):
     return tuple(map(_plain, value)) if isinstance(value, list | tuple) else value
 
 
-def _require_fields(values):
+def _require_fields(values: Iterable[str]) -> None:
     require_known("a configuration", values, [f.name for f in fields(Config)])
 
 
-def _validate(config):
+def _validate(config: Config) -> None:
     """Raise ValueError for what can't be trained, whatever the data."""
     require_choice("model", config.model, MODELS)
     architecture = config.architecture
@@ -214,7 +214,7 @@ def _validate(config):
         )
 
 
-def validate_schedule(given):
+def validate_schedule(given: Mapping[str, Any]) -> None:
     """Check how it is trained: optimizer, learning_rate, schedule, batch_size, … {name: value}.
 
     Raises ValueError, naming the field, the value and what is allowed.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lab.nn.dropout import Dropout
-from lab.nn.layer import Layer, Shape, fit
+from lab.nn.layer import Layer, PerMember, Shape, fit
 from lab.nn.layers import ACTIVATIONS, CONVENTIONS, LAYERS, NORMALIZATIONS, normalizing
 from lab.nn.linear import Linear
 from lab.nn.noise import NOISE, Noise
@@ -39,11 +39,11 @@ class Settings:
     num_groups: int = 1
     noise: Mapping[str, float] | bool | None = None
     dropout_keep_ratio: float = 1.0
-    eps: Any = 1e-5
+    eps: PerMember = 1e-5
     bn_momentum: float | None = None
     convention: str = "course"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require_choice("normalization", self.normalization, NORMALIZATIONS)
         require_choice("activation", self.activation, ACTIVATIONS)
         require_choice("convention", self.convention, CONVENTIONS)
@@ -148,7 +148,7 @@ class Architecture:
 SHAPING = ("hidden_dims", "placement", "width_factor")  # what one architecture hears and another doesn't
 
 
-def sizes_in_words(settings) -> str:
+def sizes_in_words(settings: Any) -> str:
     """Of the hidden layers: "5×100", "100-50"."""
     sizes = settings.hidden_dims
     if not len(sizes):
