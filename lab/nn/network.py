@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from copy import copy, deepcopy
 from math import prod
 from types import ModuleType
-from typing import Any, Self, overload
+from typing import Any, Self
 
 import numpy as np
 
@@ -80,10 +80,6 @@ class Network:
         self._bind()
         initialize(self.all_layers, initialization, weight_scale, seed, self.members, xp)
 
-    @overload
-    def loss(self, X: Array) -> Array: ...
-    @overload
-    def loss(self, X: Array, y: Array) -> tuple[Array, dict[str, Array]]: ...
     def loss(self, X: Array, y: Array = None) -> Any:
         """The course's face of the network.
 
@@ -99,9 +95,8 @@ class Network:
             return self.scores(X)
         labels = self._labels(y, len(self._samples(X)))
         if not 0 <= int(labels.min()) <= int(labels.max()) < self.num_classes:
-            raise ValueError(
-                f"y must lie in 0 .. {self.num_classes - 1}, not in {labels.min()} .. {labels.max()}"
-            )
+            wrong = f"{labels.min()} .. {labels.max()}"
+            raise ValueError(f"y must lie in 0 .. {self.num_classes - 1}, not in {wrong}")
         if self._is_repeatable:
             before = self._stream_states()
         loss = self.backpropagate(X, y)
@@ -232,20 +227,17 @@ class Network:
 
     def _samples(self, X: Array) -> Array:
         """X as (N, *input_shape) in the network's dtype, on its device."""
-        X = self.xp.asarray(X)
-        if X.ndim < 2 or not len(X) or prod(X.shape[1:]) != prod(self.input_shape):
-            raise ValueError(
-                f"X has shape {X.shape}; the network needs (N, ...), N at least 1, with "
-                f"{prod(self.input_shape)} features each"
-            )
+        X, features = self.xp.asarray(X), prod(self.input_shape)
+        if X.ndim < 2 or not len(X) or prod(X.shape[1:]) != features:
+            needed = f"(N, ...), N at least 1, with {features} features each"
+            raise ValueError(f"X has shape {X.shape}; the network needs {needed}")
         return X.reshape(X.shape[0], *self.input_shape).astype(self.dtype, copy=False)
 
     def _labels(self, y: Array, n: int) -> Array:
         y = self.xp.asarray(y)
         if y.shape != (n,) or y.dtype.kind not in "iu":
-            raise ValueError(
-                f"y must be {n} integer labels, one for each row of X, not {y.dtype} of shape {y.shape}"
-            )
+            found = f"{y.dtype} of shape {y.shape}"
+            raise ValueError(f"y must be {n} integer labels, one for each row of X, not {found}")
         return y
 
     def _stream_states(self) -> dict[str, Any]:

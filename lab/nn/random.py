@@ -43,7 +43,7 @@ def set_state(rng: Stream, state: Any) -> None:
         rng.bit_generator.state = state
 
 
-def integers(rng: Stream, high: int, size: int) -> np.ndarray:
+def integers(rng: Stream, high: int, size: int | tuple[int, ...]) -> np.ndarray:
     """What `rng.choice(high, size)` of a Generator or RandomState draws, in half the time."""
     draw = rng.randint if isinstance(rng, np.random.RandomState) else rng.integers
     return draw(0, high, size)

@@ -117,7 +117,7 @@ class Training:
         rule = OPTIMIZERS[optimizer]
         self.optimizer = leaves.get(rule, rule)(self.net.flat_params, **optim_config)
         self.augmentation = augmentation
-        self._augmentation_rng: Any = random.stream(data_seed, "augmentation")
+        self._augmentation_rng = random.stream(data_seed, "augmentation")
         self._image_shape = image_shape or data["X_train"].shape[1:]
         if augmentation and len(self._image_shape) != 3:
             raise ValueError(
