@@ -310,6 +310,7 @@ class Race:
         if self._task is not None:
             self._task.cancel()
             self._task = None
+            self._trainings = self._history = None  # widgets outlast their cell, and these are large
 
     # --- the task ----------------------------------------------------------------------------------
 
