@@ -105,7 +105,8 @@ def _of_model(name):
     """Why a model doesn't hear this field."""
 
     def idle(config):
-        return f"Without effect on {config.architecture.title}." if name in unheard(config.model) else ""
+        title = config.architecture.title
+        return f"Without effect on a {title} network." if name in unheard(config.model) else ""
 
     return idle
 

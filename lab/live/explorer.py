@@ -13,7 +13,7 @@ from lab.live import running, saving, words
 from lab.live.controls import FIELDS, Control, from_config, to_config
 from lab.live.lasting import Lasting
 from lab.live.panel import Panel
-from lab.live.race import GHOST_AFTER, WHILE_IT_RUNS, Frame, Race, Side, differences, naming
+from lab.live.race import FRAME, GHOST_AFTER, WHILE_IT_RUNS, Frame, Race, Side, differences, naming
 from lab.live.scenes import SCENES, scene_named
 from lab.live.views import VIEWS
 from lab.nn.validation import require_known
@@ -397,9 +397,7 @@ class Explorer(Lasting):
         is_last = not frame.is_playing or frame.is_done
         is_worth_a_picture = is_last and self._frame is frame and frame.step >= GHOST_AFTER
         self._leave(partial(self._last_picture, frame) if is_worth_a_picture else None)
-        is_at_rest = frame.number % REST == 0
-        budget = len(self._later) if is_last else CATCH_UP if 1 < frame.number <= CATCH_UP else 1 - is_at_rest
-        for _ in range(budget):
+        for _ in range(len(self._later) if is_last else _messages(frame)):
             if self._later:
                 self._draw(self._later.pop(0), jobs, frame)
 
@@ -507,6 +505,16 @@ def _unheard(net, controls):
     deaf = {*NETWORK_FIELDS, "backend"} - heard_fields(net)
     fields = {"depth": "hidden_dims", "width": "hidden_dims"}  # where the control has another name
     return [name for name in controls if fields.get(name, name) in deaf]
+
+
+def _messages(frame):
+    """How many a frame is worth beside the loss: one, so that the page keeps up; of a network whose updates
+    take long, one for each frame that would have come meanwhile."""
+    if 1 < frame.number <= CATCH_UP:
+        return CATCH_UP
+    is_slow = 0 < frame.steps_per_second * FRAME < 1 and frame.number > 1
+    frames = int(1 / (frame.steps_per_second * FRAME)) if is_slow else 1
+    return frames - (frame.number % REST == 0)
 
 
 def _saying(frame):

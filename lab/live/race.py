@@ -39,7 +39,7 @@ LAB = Path(__file__).resolve().parents[1]
 DATA_FIELDS = ("dataset", "train_size", "val_size", "preprocessing", "dtype", "stream_seed")
 SLICE = 0.01  # seconds of training after which the kernel may do something else
 SCORED_IN_A_SLICE = 50  # samples whose accuracy is measured together where an update takes longer than that
-LOOK = 0.25  # seconds from one observed update to the next
+LOOK, LOOK_UPDATES = 0.25, 3  # seconds from one observed update to the next, and as much as so many take
 UPDATE = 5  # seconds that an update of somebody's own code may take
 GHOST_AFTER = 10  # updates from which a run is worth a ghost
 DATA_SETS_KEPT = 4
@@ -310,6 +310,7 @@ class Race:
         if self._task is not None:
             self._task.cancel()
             self._task = None
+            self._trainings = self._history = None  # widgets outlast their cell, and these are large
 
     # --- the task ----------------------------------------------------------------------------------
 
@@ -404,7 +405,8 @@ class Race:
                 if now > until and left < steps - 1:
                     break
                 is_last = left == 0 or self._step + 1 == self._trainings[0].total_steps
-                look = now - self._looked > LOOK or (is_last and not self._is_playing)
+                is_due = now - self._looked > max(LOOK, LOOK_UPDATES * self._seconds / self._timed_steps)
+                look = is_due or (is_last and not self._is_playing)
                 await self._update(self._trainings, self._signals, look)
                 self._timed_steps += 1
                 await self._measure()

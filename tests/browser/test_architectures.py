@@ -111,7 +111,7 @@ def test_models_by_hand(opened, server, picture):
     notebook.wait_for("state === 'training' && step > 5")
     resting = notebook.control("placement").locator("button").first
     notebook.wait_until(resting.is_disabled)
-    assert notebook.control("placement").inner_text().endswith("Without effect on convolutional.")
+    assert notebook.control("placement").inner_text().endswith("Without effect on a convolutional network.")
     choose("model", "VGG 11")
     notebook.page.locator(".lab-sentence .error", has_text="images of at least 32×32 pixels").wait_for()
     picture(notebook, "by-hand-vgg")

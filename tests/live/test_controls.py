@@ -381,7 +381,7 @@ def test_why_it_rests_is_said_in_words():
     said = {BY_NAME[name].idle(Config(**to_config({**DEFAULTS, "model": model, "normalization": mode})))
             for name in BY_NAME for model in MODELS for mode in NORMALIZATIONS
             if not (model in PUBLISHED and "groupnorm" in (mode or ""))}  # fmt: skip
-    assert {"", "Without effect on VGG 11.", "Without effect on RMS norm."} < said
+    assert {"", "Without effect on a VGG 11 network.", "Without effect on RMS norm."} < said
     assert all(sentence.startswith("Without effect") and sentence[-1] == "." for sentence in said - {""})
     assert all("_" not in sentence and len(sentence) <= 60 for sentence in said)
 

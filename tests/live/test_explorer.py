@@ -27,11 +27,13 @@ from lab.live.explorer import (
     FIRST_VIEWS,
     OTHERS,
     PINS,
+    REST,
     SAID_EVERY,
     SAVED,
     SPEEDS,
     STYLES,
     TEN_SECONDS,
+    _messages,
 )
 from lab.live.scenes import SCENES
 from lab.live.views import VIEWS
@@ -516,6 +518,18 @@ async def test_every_part_is_drawn_at_every_speed(speed, monkeypatch):
             part.observe(lambda change: seen.update([change["owner"]]), trait)
         await until(lambda: all(seen[part] >= 3 for part in parts))
         assert len(explorer._later) <= len(parts) + len(explorer._panels)  # words of each; nothing queues up
+
+
+@pytest.mark.parametrize(("updates_per_second", "messages"), [(0, 1), (800, 1), (20, 1), (5, 4), (0.5, 40)])
+def test_a_frame_that_took_long_is_worth_more_messages(updates_per_second, messages):
+    """So that all figures of a slow network show the same moment, and no more messages come in a second."""
+    frame = race.Frame(
+        run=1, number=CATCH_UP + 1, step=5, total_steps=9, epoch=0.0, steps_per_second=updates_per_second,
+        is_playing=True, is_done=False, chosen=None, twin=None,
+    )  # fmt: skip
+    assert _messages(frame) == messages
+    assert _messages(replace(frame, number=REST)) == messages - 1
+    assert _messages(replace(frame, number=1)) == 1
 
 
 @pytest.mark.parametrize("views", [OTHERS[:3], OTHERS[3:6], OTHERS[5:8]])

@@ -1,8 +1,10 @@
 """The controller of live training: wishes, frames and errors, without widgets."""
 
 import asyncio
+import gc
 import threading
 import time
+import weakref
 from itertools import pairwise
 
 import numpy as np
@@ -683,6 +685,20 @@ async def test_the_labs_own_code_may_take_its_time(monkeypatch):
     await until(lambda: screen and (screen.last.step > 5 or screen.last.error))
     assert screen.last.error == ""
     running.stop()
+
+
+@live
+async def test_what_has_stopped_lets_go_of_its_networks():
+    """The page keeps an explorer whose cell was run again; it need not keep what it trained."""
+    running, screen = start()
+    await until(lambda: screen and screen.last.step > 20)
+    nets = [weakref.ref(training.net) for training in running._trainings]
+    running.stop()
+    await until(lambda: running._task is None)
+    await frames_pass()
+    gc.collect()
+    assert [net() for net in nets] == [None, None]
+    assert len(screen.last.chosen.loss) > 20
 
 
 @live
