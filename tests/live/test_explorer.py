@@ -1528,13 +1528,21 @@ async def test_a_twin_of_another_model():
         by_hand(explorer, "depth", 3)
         await reach(explorer, run=2)
         assert explorer._frame.twin.config == residual.replace(hidden_dims=(8, 8, 8))
-    with explore(CONFIG, data=images(32), twin=ARCHITECTURES["VGG 11"], play=False) as explorer:
+    vgg = ARCHITECTURES["VGG 11"]
+    with explore(
+        CONFIG.replace(hidden_dims=vgg.hidden_dims), data=images(32), twin=vgg, play=False
+    ) as explorer:
         await reach(explorer, run=1, frame=2)
         assert "VGG 11" in title(explorer)
-        assert "100" not in title(explorer)
         by_hand(explorer, "depth", 3)
         await reach(explorer, run=2)
         assert explorer._frame.twin.config.model == "vgg11"
+    wider = CONFIG.replace(hidden_dims=(16,))
+    with explore(CONFIG, data=images(32), twin=wider, play=False) as explorer:
+        await reach(explorer, run=1, frame=2)
+        by_hand(explorer, "model", "vgg11")
+        await reach(explorer, run=2)
+        assert explorer._frame.twin.config == explorer._frame.chosen.config
 
 
 @pytest.mark.parametrize(
