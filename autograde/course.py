@@ -192,7 +192,7 @@ def build(folder: Path, variant: Variant, name: str) -> None:
     """Write the source assignment, and the header that opens every released notebook unless there is one."""
     import nbformat.v4 as v4
 
-    from autograde import assignment
+    from autograde.assignments import find
 
     source = folder / "source"
     (source / ASSIGNMENT).mkdir(parents=True, exist_ok=True)
@@ -200,7 +200,7 @@ def build(folder: Path, variant: Variant, name: str) -> None:
         words = f"*{name}*"
         cell = v4.new_markdown_cell(words)
         write_whole(source / "header.ipynb", json.dumps(v4.new_notebook(cells=[cell]), indent=1))
-    assignment.build(variant, source / ASSIGNMENT)
+    find(ASSIGNMENT).build(variant, source / ASSIGNMENT)
     write_whole(source / "variant.json", json.dumps(variant.to_dict()) + "\n")
 
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autograde import intake
+from autograde.assignments.normalization import assignment
 from autograde.course import init
 from autograde.intake import MOST_CONTENT, Refused, Taken, files, keep, read, take_in, take_in_all
 from tests.autograde.small import hand_in
@@ -186,9 +187,7 @@ def test_any_bytes_are_read_or_refused(data):
 
 
 def test_the_limits_stand_in_the_notebook():
-    text = " ".join(
-        Path(intake.__file__).with_name("source").joinpath("normalization.py").read_text().split()
-    )
+    text = " ".join((assignment.folder / "notebook.py").read_text().split())
     assert f"{intake.MOST_BYTES / 1e6:.0f} MB at most" in text
     assert f"{intake.MOST_SOURCE:,} characters in {intake.MOST_CELLS:,} cells" in text
 

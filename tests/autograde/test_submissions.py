@@ -8,7 +8,8 @@ import nbformat
 import pytest
 from nbgrader.preprocessors import ClearSolutions
 
-from autograde import assignment, intake
+from autograde import intake
+from autograde.assignments.normalization import assignment
 from autograde.canonical import canonical
 from autograde.course import init
 from autograde.judge import judge
@@ -63,7 +64,7 @@ def graded(course, released, data, parts=ALL):
         if not (name := each.metadata.get("nbgrader", {}).get("grade_id", "")).startswith("test_")
         or name.removeprefix("test_") in parts
     ]
-    return judge(nb, course, "ada", assignment.NAME), nb
+    return judge(nb, course, "ada", assignment.name), nb
 
 
 def submitted(submission, answered):

@@ -10,10 +10,10 @@ import pytest
 from nbgrader.api import Gradebook
 from typer.testing import CliRunner
 
-from autograde import assignment
+from autograde.assignments.normalization import assignment
+from autograde.assignments.normalization.figures import rerun, true_figures
 from autograde.cli import app
 from autograde.course import Course, init
-from autograde.figures import rerun, true_figures
 from autograde.judge import judge
 from lab.check import Variant
 from lab.check.figures import FIGURES
@@ -108,8 +108,8 @@ def test_everybody_gets_what_is_theirs(course):
     found = scores(course)
     assert set(found) == set(CLASS)
     for student, submission in CLASS.items():
-        for part, most in assignment.POINTS.items():
-            if part in assignment.BY_HAND:
+        for part, most in assignment.points.items():
+            if part in assignment.by_hand:
                 continue
             if "*" in submission.shares:
                 continue
@@ -117,7 +117,7 @@ def test_everybody_gets_what_is_theirs(course):
             least, limit = expected if isinstance(expected, tuple) else (expected, expected)
             assert most * least - 0.01 <= found[student][part] <= most * limit + 0.01, (student, part)
         if "*" in submission.shares:
-            assert any(found[student][part] < assignment.POINTS[part] for part in submission.shares["*"])
+            assert any(found[student][part] < assignment.points[part] for part in submission.shares["*"])
 
 
 def test_records_can_be_replayed(course):
@@ -204,7 +204,7 @@ def test_an_honest_solution_gets_everything_in_every_variant(variant, tmp_path):
         cell(nb, name).source = f"{name} = {stated}"
     record = judge(nb, course, "ada", "normalization")
     assert {part: found["share"] for part, found in record["parts"].items()} == dict.fromkeys(
-        [part for part in assignment.POINTS if part not in assignment.BY_HAND], 1.0
+        [part for part in assignment.points if part not in assignment.by_hand], 1.0
     )
     if variant != VARIANT:
         record = judge(assignment.notebook(VARIANT), course, "ada", "normalization")

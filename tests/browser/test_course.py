@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from autograde import assignment, batch, jail
+from autograde import batch, jail
 from autograde import course as courses
+from autograde.assignments.normalization import assignment
 from lab.check import Variant
 from tests.browser.jupyter import COLOURS, SCREEN, Lab, Server, focus
 from tests.browser.test_layout import LEAST_CONTRAST
@@ -196,7 +197,7 @@ def grade_by_hand(screen, picture):
         field = frame.locator(f"#{question}")
         said, answer, scheme = field.evaluate(BESIDE)
         assert said.startswith("Mark scheme (only graders see it)")
-        assert all(item in said for _, item in assignment.rubric()[question])
+        assert all(item in said for _, item in assignment.rubric[question])
         assert answer["right"] < scheme["left"]
         assert answer["top"] == pytest.approx(scheme["top"], abs=20)
         with screen.page.expect_response(lambda answer: answer.request.method == "PUT" and answer.ok):
