@@ -16,7 +16,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 
-from lab.check.figures import FIGURES
+from lab.check import assignments as checked
 from lab.check.variant import Variant
 
 METADATA = {
@@ -144,7 +144,7 @@ class Assignment:
             filled[f"RUBRIC_{question}"] = " ".join(text for _, text in items)
         for question, (text, right) in self._questions(variant).items():
             filled |= {f"QUESTION_{question}": text, f"KEY_{question}": str(right)}
-        for name, figures in FIGURES.items():
+        for name, figures in checked.find(self.name).figures.items():
             filled[f"FIGURES_{name}"] = "\n".join(
                 f"- `{key}`: {figure.text}" for key, figure in figures.items()
             )

@@ -24,8 +24,7 @@ from traitlets import Bool, Unicode
 from autograde.assignments import find
 from autograde.course import Course, printable, write_whole
 from autograde.remote import Raised, Session
-from lab.check import PARTS, Exam, Stopped, examine
-from lab.check.figures import FIGURES
+from lab.check import Exam, Stopped, assignments, examine
 
 
 class Judge(NbGraderPreprocessor):
@@ -72,10 +71,12 @@ def judge(nb, course, student, name):
         },
         "failure": refused, "parts": {},
     }  # fmt: skip
-    assignment, exam = find(name), Exam.draw(record["seed"], course.variant)
+    assignment, asked = find(name), assignments.find(name)
+    exam = Exam.draw(record["seed"], course.variant)
     with Session(
         course.folder / "source" / name / "given.py", [cell["source"] for cell in cells],
-        seconds_per_call=course.seconds_per_call, seconds=course.seconds_per_submission, jailed=course.jail,
+        assignment=name, seconds_per_call=course.seconds_per_call, seconds=course.seconds_per_submission,
+        jailed=course.jail,
     ) as session:  # fmt: skip
         graded = {
             cell.metadata.nbgrader.grade_id.removeprefix("test_"): cell
@@ -84,7 +85,7 @@ def judge(nb, course, student, name):
         }
         record["parts"] = dict.fromkeys(graded)
         # functions last: a slow one takes no time from answers that are only read
-        for part, cell in sorted(graded.items(), key=lambda each: each[0] in PARTS):
+        for part, cell in sorted(graded.items(), key=lambda each: each[0] in asked.parts):
             if refused:
                 found, report = _counted([(part.replace("_", " "), False, refused)])
             else:
@@ -117,14 +118,15 @@ def _judge_part(part, assignment, session, cells, exam, course):
     last = max(own, default=-1)
     # The cells up to the check count as they stand; without a check below it, those up to the answer.
     checks = [n for n, cell in enumerate(cells) if n > last and cell["grade_id"] == f"test_{part}"]
+    asked = assignments.find(assignment.name)
     problems: list = []
     try:
         with session.part(own, min(checks, default=last)) as running:
             problems = [problem for problem in running.problems if problem[0] in own]
-            if part in PARTS:
-                verdict = examine(part, running.functions, exam)
+            if part in asked.parts:
+                verdict = examine(part, running.functions, exam, assignment.name)
                 found, report = verdict.to_dict(), str(verdict)
-            elif part in FIGURES:
+            elif part in asked.figures:
                 stated = running.value(part)
                 results = assignment.judge_figures(part, stated, exam.variant, course.folder / "cache")
                 found, report = _counted(results)

@@ -16,7 +16,7 @@ from autograde.assignments import find
 from autograde.course import ASSIGNMENT, Course, write_whole
 from autograde.feedback import with_capital
 from autograde.similarity import pairs
-from lab.check import MUTANTS, PARTS, Mutant
+from lab.check import Mutant, assignments
 
 MOST_MISTAKES = 8  # for one lecture
 MOST_PAIRS = 40
@@ -114,15 +114,16 @@ def _items(scores, assignment):
 def _mistakes(records, assignment):
     """The mistakes that were recognized, the most frequent first: sentence, count, share of the class, where,
     and a cell that shows it live, for those of the zoo. A sentence may be a mutant's of either layer."""
-    zoo = {(mutant.layer, mutant.sentence): mutant for mutant in MUTANTS}
+    asked = assignments.find(assignment.name)
+    zoo = {(mutant.layer, mutant.sentence): mutant for mutant in asked.mutants}
     counts: Counter = Counter()
     places: dict[Mutant | str, Counter] = {}
     for record in records:
         seen = {
-            (zoo.get((PARTS[part].layer, sentence), sentence), part)
+            (zoo.get((asked.parts[part].layer, sentence), sentence), part)
             for part, found in record["parts"].items()
             for sentence in found["mistakes"]
-            if part != "network"  # what is wrong there is most often a layer, which was counted already
+            if not asked.parts[part].is_class  # what is wrong there is most often a layer, counted already
         }
         counts.update({mistake for mistake, _ in seen})
         for mistake, part in seen:

@@ -17,7 +17,7 @@ from nbgrader.preprocessors import ClearSolutions
 
 from autograde.assignments.normalization import assignment, figures
 from lab.check import Exam, Variant, examine
-from lab.check.figures import FIGURES
+from lab.check.assignments.normalization.figures import FIGURES
 from lab.nn import (
     FullyConnectedNet,
     affine_backward,

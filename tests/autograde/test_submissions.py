@@ -13,7 +13,7 @@ from autograde.assignments.normalization import assignment
 from autograde.canonical import canonical
 from autograde.course import init
 from autograde.judge import judge
-from lab.check.figures import FIGURES
+from lab.check.assignments.normalization.figures import FIGURES
 from tests.autograde.submissions import (
     ALL,
     BROKEN,

@@ -16,7 +16,7 @@ from autograde.cli import app
 from autograde.course import Course, init
 from autograde.judge import judge
 from lab.check import Variant
-from lab.check.figures import FIGURES
+from lab.check.assignments.normalization.figures import FIGURES
 from tests.autograde.submissions import (
     BROKEN,
     CHEATS,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from autograde.assignment import Assignment
 from autograde.assignments.normalization.figures import judge_figures
-from lab.check.figures import SCALES, SIZES
+from lab.check.assignments.normalization.figures import SCALES, SIZES
 from lab.check.variant import Variant
 
 SHOW = """\

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from autograde import assignments
-from lab.check.figures import FIGURES, NORMALIZATIONS
+from lab.check.assignments.normalization.figures import FIGURES, NORMALIZATIONS
 from lab.check.variant import Variant
 from lab.nn import random
 
