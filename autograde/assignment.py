@@ -16,7 +16,8 @@ from pathlib import Path
 import jupytext
 import nbformat
 
-from lab.check import assignments as checked
+from lab.check import assignment as checks
+from lab.check.assignments import find
 from lab.check.variant import Variant
 
 METADATA = {
@@ -58,6 +59,11 @@ class Assignment:
     def name(self) -> str:
         """That of the folder, and of all that nbgrader and the course name after the assignment."""
         return self.folder.name
+
+    @property
+    def checked(self) -> checks.Assignment:
+        """What is checked of it."""
+        return find(self.name)
 
     @property
     def by_hand(self) -> tuple[str, ...]:
@@ -144,7 +150,7 @@ class Assignment:
             filled[f"RUBRIC_{question}"] = " ".join(text for _, text in items)
         for question, (text, right) in self._questions(variant).items():
             filled |= {f"QUESTION_{question}": text, f"KEY_{question}": str(right)}
-        for name, figures in checked.find(self.name).figures.items():
+        for name, figures in self.checked.figures.items():
             filled[f"FIGURES_{name}"] = "\n".join(
                 f"- `{key}`: {figure.text}" for key, figure in figures.items()
             )

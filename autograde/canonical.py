@@ -16,7 +16,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Unicode
 
 from autograde.assignments import find
-from autograde.course import ASSIGNMENT, Course
+from autograde.course import Course
 from autograde.intake import Taken
 
 
@@ -26,7 +26,7 @@ class Canonical(NbGraderPreprocessor):
     folder = Unicode("", help="The course folder.").tag(config=True)
 
     def preprocess(self, nb, resources):
-        course = Course.read(self.folder)
+        course = Course.read(self.folder, resources["nbgrader"]["assignment"])
         student = resources["nbgrader"]["student"]
         released = course.path("release") / course.notebook
         taken = Taken.of(course, student)
@@ -36,7 +36,7 @@ class Canonical(NbGraderPreprocessor):
             if taken.refused is not None:
                 result.metadata["refused"] = taken.refused
         result.metadata["notices"] = notices
-        _insert(result, notices, result.metadata.get("refused"), find(ASSIGNMENT).rubric)
+        _insert(result, notices, result.metadata.get("refused"), find(course.assignment).rubric)
         return result, resources
 
 

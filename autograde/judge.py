@@ -24,7 +24,7 @@ from traitlets import Bool, Unicode
 from autograde.assignments import find
 from autograde.course import Course, printable, write_whole
 from autograde.remote import Raised, Session
-from lab.check import Exam, Stopped, assignments, examine
+from lab.check import Exam, Stopped, examine
 
 
 class Judge(NbGraderPreprocessor):
@@ -36,7 +36,8 @@ class Judge(NbGraderPreprocessor):
     def preprocess(self, nb, resources):
         """The notebook with outputs in its graded cells; the record goes into the course folder."""
         where = resources["nbgrader"]
-        course = Course.read(self.folder or Path(resources["metadata"]["path"]).resolve().parents[2])
+        folder = self.folder or Path(resources["metadata"]["path"]).resolve().parents[2]
+        course = Course.read(folder, where["assignment"])
         course = replace(course, jail=course.jail and self.jail)
         record = judge(nb, course, where["student"], where["assignment"])
         save(record, course.folder)
@@ -71,7 +72,7 @@ def judge(nb, course, student, name):
         },
         "failure": refused, "parts": {},
     }  # fmt: skip
-    assignment, asked = find(name), assignments.find(name)
+    assignment = find(name)
     exam = Exam.draw(record["seed"], course.variant)
     with Session(
         course.folder / "source" / name / "given.py", [cell["source"] for cell in cells],
@@ -85,7 +86,7 @@ def judge(nb, course, student, name):
         }
         record["parts"] = dict.fromkeys(graded)
         # functions last: a slow one takes no time from answers that are only read
-        for part, cell in sorted(graded.items(), key=lambda each: each[0] in asked.parts):
+        for part, cell in sorted(graded.items(), key=lambda each: each[0] in assignment.checked.parts):
             if refused:
                 found, report = _counted([(part.replace("_", " "), False, refused)])
             else:
@@ -118,15 +119,15 @@ def _judge_part(part, assignment, session, cells, exam, course):
     last = max(own, default=-1)
     # The cells up to the check count as they stand; without a check below it, those up to the answer.
     checks = [n for n, cell in enumerate(cells) if n > last and cell["grade_id"] == f"test_{part}"]
-    asked = assignments.find(assignment.name)
+    checked = assignment.checked
     problems: list = []
     try:
         with session.part(own, min(checks, default=last)) as running:
             problems = [problem for problem in running.problems if problem[0] in own]
-            if part in asked.parts:
+            if part in checked.parts:
                 verdict = examine(part, running.functions, exam, assignment.name)
                 found, report = verdict.to_dict(), str(verdict)
-            elif part in asked.figures:
+            elif part in checked.figures:
                 stated = running.value(part)
                 results = assignment.judge_figures(part, stated, exam.variant, course.folder / "cache")
                 found, report = _counted(results)

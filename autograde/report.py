@@ -13,10 +13,10 @@ import nbformat
 from nbgrader.api import Gradebook
 
 from autograde.assignments import find
-from autograde.course import ASSIGNMENT, Course, write_whole
+from autograde.course import Course, write_whole
 from autograde.feedback import with_capital
 from autograde.similarity import pairs
-from lab.check import Mutant, assignments
+from lab.check import Mutant
 
 MOST_MISTAKES = 8  # for one lecture
 MOST_PAIRS = 40
@@ -26,13 +26,13 @@ BINS = 10
 def write(course: Course):
     """Write the report of what has been graded; its path. ValueError where nothing has been.
 
-    report/normalization.html is for the class, report/normalization-staff.html for the staff.
+    report/ASSIGNMENT.html is for the class, report/ASSIGNMENT-staff.html for the staff.
     """
-    files = sorted((course.folder / "judged").glob(f"*/{ASSIGNMENT}.json"))
+    files = sorted((course.folder / "judged").glob(f"*/{course.assignment}.json"))
     records = [json.loads(file.read_text("utf-8")) for file in files]
     if not records:
         raise ValueError("Nothing has been graded yet; grade first: lab course grade")
-    assignment, scores = find(ASSIGNMENT), _scores(course)
+    assignment, scores = find(course.assignment), _scores(course)
     failures = {record["student"] for record in records if record["failure"]}
     gradable = [score for score in scores if score["student"] not in failures]
     facts = {
@@ -56,17 +56,17 @@ def write(course: Course):
     page = environment.get_template("report.html.j2")
     folder = course.folder / "report"
     folder.mkdir(exist_ok=True)
-    write_whole(folder / f"{ASSIGNMENT}-staff.html", page.render(**facts, staff=staff))
-    write_whole(folder / f"{ASSIGNMENT}.html", page.render(**facts, staff=None))
+    write_whole(folder / f"{course.assignment}-staff.html", page.render(**facts, staff=staff))
+    write_whole(folder / f"{course.assignment}.html", page.render(**facts, staff=None))
     course.note("report", words=f"{len(records)} students")
-    return folder / f"{ASSIGNMENT}.html"
+    return folder / f"{course.assignment}.html"
 
 
 def _scores(course):
     """[{"student", "total", "waits", "parts": {part: (score, most)}}] of the gradebook."""
     scores = []
     with Gradebook(f"sqlite:///{course.folder / 'gradebook.db'}", course.name) as book:
-        for submission in book.assignment_submissions(ASSIGNMENT):
+        for submission in book.assignment_submissions(course.assignment):
             grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
             scores.append(
                 {
@@ -114,16 +114,16 @@ def _items(scores, assignment):
 def _mistakes(records, assignment):
     """The mistakes that were recognized, the most frequent first: sentence, count, share of the class, where,
     and a cell that shows it live, for those of the zoo. A sentence may be a mutant's of either layer."""
-    asked = assignments.find(assignment.name)
-    zoo = {(mutant.layer, mutant.sentence): mutant for mutant in asked.mutants}
+    checked = assignment.checked
+    zoo = {(mutant.layer, mutant.sentence): mutant for mutant in checked.mutants}
     counts: Counter = Counter()
     places: dict[Mutant | str, Counter] = {}
     for record in records:
         seen = {
-            (zoo.get((asked.parts[part].layer, sentence), sentence), part)
+            (zoo.get((checked.parts[part].layer, sentence), sentence), part)
             for part, found in record["parts"].items()
             for sentence in found["mistakes"]
-            if not asked.parts[part].is_class  # what is wrong there is most often a layer, counted already
+            if not checked.parts[part].is_class  # what is wrong there is most often a layer, counted already
         }
         counts.update({mistake for mistake, _ in seen})
         for mistake, part in seen:

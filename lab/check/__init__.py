@@ -1,4 +1,8 @@
-"""Checks of a layer's implementation, what they weigh in the homework, and what a wrong one looks like."""
+"""Checks of a layer's implementation, what they weigh in the homework, and what a wrong one looks like.
+
+PARTS, MUTANTS and course are the first assignment's, as notebooks import them; others are found by name
+(`lab.check.assignments`).
+"""
 
 from lab.check.assignments.normalization import course
 from lab.check.assignments.normalization.parts import PARTS

@@ -74,7 +74,7 @@ class Judge(NbGraderPreprocessor):
 
 def make(folder, released=True):
     """A course with the stand-in for the judge."""
-    made = course.init(folder, "small")
+    made = course.init(folder, "small", assignment="normalization")
     with (made.folder / "nbgrader_config.py").open("a") as file:
         file.write(CONFIG)
     if released:

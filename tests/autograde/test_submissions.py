@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("jailed")
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
-    return init(tmp_path_factory.mktemp("suite") / "course", variant=VARIANT)
+    return init(tmp_path_factory.mktemp("suite") / "course", variant=VARIANT, assignment="normalization")
 
 
 @pytest.fixture(scope="module")

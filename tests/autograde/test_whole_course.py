@@ -83,7 +83,7 @@ def course(tmp_path_factory):
     """The folder after release, collect and grade, with what each of them said."""
     place = tmp_path_factory.mktemp("whole")
     folder = str(place / "deep-learning")
-    run("init", folder)
+    run("init", folder, "--assignment", "normalization")
     run("release", "--course", folder)
     read = Course.read(folder)
     hand_in(nbformat.read(read.path("release") / read.notebook, 4), place / "mail", CLASS)
@@ -197,7 +197,7 @@ def test_by_hand_feedback_report_and_grades(course):
 )
 def test_an_honest_solution_gets_everything_in_every_variant(variant, tmp_path):
     """And last year's answers don't."""
-    course = init(tmp_path / "course", variant=variant)
+    course = init(tmp_path / "course", variant=variant, assignment="normalization")
     nb = assignment.notebook(variant)
     for name in FIGURES:  # as read off a run of one's own
         stated = true_figures(name, 3, rerun(name, 3, variant, course.folder / "cache"))

@@ -63,7 +63,7 @@ def course(tmp_path_factory):
     if reason := jail.trouble():
         pytest.skip(f"machine: {reason}")
     folder = tmp_path_factory.mktemp("course") / "nn101"
-    courses.init(folder)
+    courses.init(folder, assignment="normalization")
     (folder.parent / "exchange").mkdir()
     settings = folder / "course.toml"
     settings.write_text(f"{settings.read_text()}root = '../exchange'\n")
