@@ -60,7 +60,8 @@ def data_check(name: Annotated[str | None, typer.Argument(help="Default: all tha
 @app.command()
 def train(
     fields: Annotated[
-        list[str] | None, typer.Argument(help="Fields of Config, such as normalization=layernorm epochs=5.")
+        list[str] | None,
+        typer.Argument(help="Fields of Config, such as model=residual normalization=layernorm epochs=5."),
     ] = None,
     start: Annotated[
         str | None, typer.Option("--config", help="Start from a shared string (nl1:…) or a JSON file.")

@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 from lab import Config, Run
 from lab.cli import app
 from lab.nn.backend import array_module, probe_cupy
+from lab.nn.models import MODELS
 
 QUICK = ["train", "--quiet", "epochs=1", "train_size=100", "hidden_dims=[10]"]
 
@@ -25,6 +26,20 @@ def test_train_says_how_it_went_and_saves(tmp_path):
     assert run.config.share() in result.output
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [["model=residual", "placement=post"], ["model=convolutional"]],
+    ids=" ".join,
+)
+def test_train_any_architecture(fields):
+    result = lab(*QUICK, *fields)
+    assert result.exit_code == 0, result.output
+    shared = next(word for word in result.output.split() if word.startswith("nl1:"))
+    assert Config.from_share(shared) == Config(
+        epochs=1, train_size=100, hidden_dims=(10,), **dict(field.split("=") for field in fields)
+    )
+
+
 def test_train_starts_from_a_shared_string_or_a_file(tmp_path):
     config = Config(epochs=1, train_size=120, hidden_dims=(7,), normalization=None)
     file = tmp_path / "config.json"
@@ -40,6 +55,10 @@ def test_train_starts_from_a_shared_string_or_a_file(tmp_path):
         (["epoch=1"], "no 'epoch'"),
         (["epochs"], "'epochs' sets no field"),
         (["normalization=batch"], "normalization must be one of"),
+        (["model=vgg"], f"model must be one of {', '.join(MODELS)}, not 'vgg'"),
+        (["model=vgg11"], "VGG 11 takes images of at least 32×32 pixels"),
+        (["model=vgg11", "hidden_dims=[5]"], "a VGG 11 network has no hidden_dims"),
+        (["placement=post"], "a fully connected network has no placement"),
         (["--config", "nl1:zzz"], "incomplete or changed"),
         (["--config", "missing.json"], "missing.json can't be read: No such file"),
         (["train_size=99999"], "train_size must be 1 to"),

@@ -62,7 +62,8 @@ def test_holds_what_the_package_needs_and_nothing_of_the_teachers(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     modules = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("lab/**/*.py")}
     others = {f"lab/{path.relative_to(ROOT).as_posix()}" for path in ROOT.glob("assets/*.[cj]s*")}
-    others |= {f"lab/notebooks/{name}" for name in lessons.names()} | {"lab/check/KILLTABLE.md"}
+    others |= {f"lab/notebooks/{name}" for name in lessons.names()}
+    others |= {"lab/check/KILLTABLE.md", "lab/py.typed"}
     assert {name for name in names if ".dist-info/" not in name} == modules | others
     assert all(name.startswith(("lab/", "normalization_lab-")) for name in names)
 

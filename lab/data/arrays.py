@@ -1,6 +1,7 @@
 """Arrays of one's own as a data set: a pair (X, y), or a mapping with the names that courses use."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ _LARGEST_VALUE = 1e18  # squares of larger values don't fit into float32
 _MOST_CLASSES = 10_000  # a larger label is an identifier, not a class
 
 
-def samples(arrays) -> Samples:
+def samples(arrays: Any) -> Samples:
     """Validate the arrays.
 
     arrays: a pair (X, y), from which a fifth goes to validation and a fifth to the test; or a mapping with
@@ -28,7 +29,7 @@ def samples(arrays) -> Samples:
     )
 
 
-def _samples_of_pair(X, y):
+def _samples_of_pair(X: Any, y: Any) -> Samples:
     train, image_shape = _labelled("X", X, "y", y)
     rows = len(train.y)
     if rows < 2:
@@ -36,7 +37,7 @@ def _samples_of_pair(X, y):
     return _samples({"train": train}, image_shape, val_size=max(1, rows // 5), test_size=rows // 5)
 
 
-def _samples_of_mapping(arrays):
+def _samples_of_mapping(arrays: Mapping[str, Any]) -> Samples:
     missing = [key for key in ("X_train", "y_train", "X_val", "y_val") if key not in arrays]
     if ("X_test" in arrays) != ("y_test" in arrays):
         missing.append("y_test" if "X_test" in arrays else "X_test")
@@ -58,14 +59,19 @@ def _samples_of_mapping(arrays):
     return _samples(parts, shapes["train"])
 
 
-def _samples(parts, image_shape, val_size=None, test_size=None):
+def _samples(
+    parts: dict[str, Labelled],
+    image_shape: tuple[int, int, int] | None,
+    val_size: int | None = None,
+    test_size: int | None = None,
+) -> Samples:
     highest = max(y.max(initial=0) for _, y in parts.values())
     classes = tuple(str(label) for label in range(highest + 1))
     largest = 255 if parts["train"].X.dtype == np.uint8 else None
     return Samples("arrays", classes, image_shape, largest, parts, val_size, test_size)
 
 
-def _labelled(X_name, X, y_name, y):
+def _labelled(X_name: str, X: Any, y_name: str, y: Any) -> tuple[Labelled, tuple[int, int, int] | None]:
     """A validated part, its rows flat, and the shape of its images or None."""
     X, y = np.asarray(X), np.asarray(y)
     if X.ndim not in (2, 4) or X.dtype.kind not in "fiub":
@@ -85,7 +91,7 @@ def _labelled(X_name, X, y_name, y):
     return Labelled(X.reshape(len(X), -1), y), X.shape[1:] if X.ndim == 4 else None
 
 
-def _all_within(values, name, low, high, allowed):
+def _all_within(values: np.ndarray, name: str, low: float, high: float, allowed: str) -> None:
     wrong = ~((values >= low) & (values <= high))  # true for NaN, too
     if wrong.any():
         where = np.argwhere(wrong)[0].tolist()

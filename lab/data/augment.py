@@ -1,13 +1,19 @@
 """Flip-and-shift augmentation of image minibatches (He et al., 2016, section 4.2)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from lab.nn import random
 
-def augment(X, rng, image_shape, flip=True, shift=4):
+
+def augment(
+    X: np.ndarray, rng: random.Stream, image_shape: Sequence[int], flip: bool = True, shift: int = 4
+) -> np.ndarray:
     """Flip each image left to right with probability 1/2, and move it by up to `shift` pixels each way.
 
     X: a minibatch, (N, D) or (N, C, H, W); image_shape: (C, H, W). What moves in from outside is zero,
-    the mean image once the mean is subtracted. All random numbers come from the Generator `rng`.
+    the mean image once the mean is subtracted. All random numbers come from `rng`.
     Returns a new array with the shape and dtype of X. Raises ValueError where shapes or shift don't fit.
     """
     if X.shape[1:] not in (tuple(image_shape), (int(np.prod(image_shape)),)):
@@ -25,6 +31,6 @@ def augment(X, rng, image_shape, flip=True, shift=4):
     if flip:
         flipped = rng.random(n) < 0.5
         images[flipped] = images[flipped, :, :, ::-1]
-    down, right = rng.integers(0, 2 * shift + 1, size=(2, n))
+    down, right = random.integers(rng, 2 * shift + 1, (2, n))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
     return windows[np.arange(n), :, down, right].reshape(X.shape)

@@ -76,7 +76,7 @@ class DataSet:
 
 
 @dataclass(frozen=True, eq=False)
-class Data(Mapping):
+class Data(Mapping[str, np.ndarray]):
     """Six arrays, split and preprocessed; a mapping from their names, as courses pass them to a solver.
 
     X_*: (N, D) or (N, C, H, W) floats. y_*: (N,) int64 from 0. All are read-only. X_test and y_test have

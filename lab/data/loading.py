@@ -1,17 +1,20 @@
 """From a name to arrays that a network trains on: split by seed, preprocessed, in the layout asked for."""
 
 import operator
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from lab.data import arrays, catalogue, preprocess
 from lab.data.dataset import Data, Samples
+from lab.nn.backend import Array, DType
 
 LAYOUTS = ("flat", "image")
 
 
 def load(
-    name="digits",
+    name: str | Sequence[Array] | Mapping[str, Array] = "digits",
     *,
     train_size: int | None = None,
     most: int | None = None,
@@ -20,7 +23,7 @@ def load(
     preprocessing: str | None = "standardize",
     layout: str = "flat",
     seed: int = 0,
-    dtype=np.float32,
+    dtype: DType = np.float32,
 ) -> Data:
     """A data set, split, preprocessed and ready for a solver.
 
@@ -70,7 +73,9 @@ def load(
     return Data(samples.name, samples.classes, samples.image_shape, **fields)
 
 
-def get_CIFAR10_data(num_training=49000, num_validation=1000, num_test=1000) -> dict[str, np.ndarray]:
+def get_CIFAR10_data(
+    num_training: int = 49000, num_validation: int = 1000, num_test: int = 1000
+) -> dict[str, np.ndarray]:
     """CIFAR-10 as courses serve it: in file order, less the mean image of the training images, not divided.
 
     Returns X_train (num_training, 3, 32, 32), X_val (the images that follow), X_test (the first of the test
@@ -97,7 +102,14 @@ def get_CIFAR10_data(num_training=49000, num_validation=1000, num_test=1000) -> 
     return data
 
 
-def _divide(samples: Samples, train_size, most_train, val_size, test_size, seed) -> dict[str, np.ndarray]:
+def _divide(
+    samples: Samples,
+    train_size: int | None,
+    most_train: int | None,
+    val_size: int | None,
+    test_size: int | None,
+    seed: int,
+) -> dict[str, np.ndarray]:
     """For each part its rows: of samples.parts[part], or of the training samples where that is missing.
 
     A random order of the training samples gives its beginning to the test, what follows to validation, and
@@ -129,14 +141,14 @@ def _divide(samples: Samples, train_size, most_train, val_size, test_size, seed)
     return rows
 
 
-def _size(size, name, least, most, why=""):
+def _size(size: Any, name: str, least: int, most: int, why: str = "") -> int:
     size = _integer(size, name)
     if not least <= size <= most:
         raise ValueError(f"{name} must be {least} to {most}, not {size}" + (f" ({why})" if why else ""))
     return size
 
 
-def _integer(number, name):
+def _integer(number: Any, name: str) -> int:
     try:
         return operator.index(number)
     except TypeError:

@@ -8,13 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from lab.nn.backend import DType
+
+Number = float | np.ndarray  # for all features, or one for each
+
 PREPROCESSING = (None, "unit", "mean_image", "standardize")
 
 _CHUNK = 256  # rows at a time: they stay in the cache, and sums over them stay exact (see _moments)
 _LARGE = 2**24  # bytes from which threads pay: a first touch of memory is slow, mostly in virtual machines
 
 
-def require_known(preprocessing):
+def require_known(preprocessing: str | None) -> None:
     """Raises ValueError for an unknown preprocessing."""
     if preprocessing not in PREPROCESSING:
         raise ValueError(
@@ -22,7 +26,9 @@ def require_known(preprocessing):
         )
 
 
-def fit(X, rows, preprocessing, largest=None):
+def fit(
+    X: np.ndarray, rows: np.ndarray, preprocessing: str | None, largest: float | None = None
+) -> tuple[Number, Number]:
     """Offset and scale of `preprocessing`, each (D,) float64 or a number, fitted on X[rows].
 
     X: (N, D) uint8 or floats. rows: (M,) indices. largest: the largest value a feature can take.
@@ -43,14 +49,14 @@ def fit(X, rows, preprocessing, largest=None):
     return mean, np.divide(1, std, out=np.zeros_like(std), where=std > 0)
 
 
-def apply(X, rows, offset, scale, dtype):
+def apply(X: np.ndarray, rows: np.ndarray, offset: Number, scale: Number, dtype: DType) -> np.ndarray:
     """(X[rows] - offset) * scale in a new array (M, D) of `dtype`."""
     # bytes lose nothing in float32; other values may lie so far from zero that they would
     work = dtype if X.dtype == np.uint8 else np.float64
     offset, scale = np.asarray(offset, work), np.asarray(scale, work)
     out = np.empty((len(rows), X.shape[1]), dtype)
 
-    def fill(chunk):
+    def fill(chunk: slice) -> None:
         x = X[rows[chunk]].astype(work)
         x -= offset
         x *= scale
@@ -63,7 +69,7 @@ def apply(X, rows, offset, scale, dtype):
     return out
 
 
-def _moments(X, rows):
+def _moments(X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation (biased) of each feature over X[rows], float64."""
     if X.dtype != np.uint8:
         x = X[rows].astype(np.float64)
@@ -81,5 +87,5 @@ def _moments(X, rows):
     return total / n, np.sqrt(n * squares - total**2) / n
 
 
-def _chunks(n) -> Iterator[slice]:
+def _chunks(n: int) -> Iterator[slice]:
     return (slice(start, start + _CHUNK) for start in range(0, n, _CHUNK))

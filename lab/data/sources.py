@@ -16,13 +16,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 
 class DataError(Exception):
     """A file or the network is at fault: one sentence with what was wrong, where, and what to do."""
 
-    def _render_traceback_(self):
+    def _render_traceback_(self) -> list[str]:
         """What IPython shows in a notebook: the sentence alone."""
         return [f"{type(self).__name__}: {self}"]
 
@@ -231,7 +232,7 @@ def _unpack(path: Path, names: Sequence[str]) -> dict[str, bytes]:
     return dict.fromkeys(names, content)
 
 
-def _pooch():
+def _pooch() -> ModuleType:
     try:
         import pooch
         import tqdm  # noqa: F401  (pooch's progress bar)

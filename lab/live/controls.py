@@ -4,7 +4,7 @@ A control holds a value of its own: slider and number field only show it. Each o
 differs from that value, so a change passes through once, whichever of the two it came from.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
@@ -12,11 +12,15 @@ from typing import Any
 import ipywidgets as widgets
 
 from lab.live import words
+from lab.nn.layers import normalizing
+from lab.nn.models.architecture import SHAPING
 from lab.train import Config
+from lab.train.config import unheard
 
 NONE = "none"  # in place of None, which to a selection means that nothing is selected
 MOST_TYPED = 20  # characters of what was typed that a sentence repeats
 DEFAULT_WIDTH = Config().hidden_dims[0]  # shown for a network without hidden layers
+LIVE_WIDTH_FACTOR = 1 / 16  # shown for a network that hears none: an update at full width takes seconds
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,10 @@ class Field:
     usual: str = ""  # the word for None, which then comes before all positions
     choices: tuple[tuple[str, Any], ...] = ()  # (label, value)
     is_main: bool = False  # always shown, not behind the fold
-    # Whether a network with this configuration doesn't hear it, and the sentence that says so.
-    is_idle: Callable[[Config], bool] = lambda config: False
-    idle: str = ""
+    # Why a network with this configuration doesn't hear it, a sentence, "" where it does.
+    idle: Callable[[Config], str] = lambda config: ""
+    # Which of its choices a network with this configuration hears; None is all of them.
+    heard: Callable[[Config], Collection] | None = None
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -92,17 +97,53 @@ def _choices(labels):
     return tuple((label, value) for value, label in labels.items())
 
 
-def _is_plain(config):
-    return config.normalization is None
+def _of_initialization(config):
+    return "" if config.initialization == "normal" else "Without effect: the initialization sets it."
+
+
+def _of_model(name):
+    """Why a model doesn't hear this field."""
+
+    def idle(config):
+        title = config.architecture.title
+        return f"Without effect on a {title} network." if name in unheard(config.model) else ""
+
+    return idle
+
+
+def _of_normalization(name):
+    """Why a normalization doesn't hear this field."""
+
+    def idle(config):
+        if config.normalization is None:
+            return "Without effect: there is no normalization."
+        if any(name in layer.settings for layer in _normalizations(config)):
+            return ""
+        return f"Without effect on {words.NORMALIZATIONS[config.normalization]}."
+
+    return idle
+
+
+def _of_placement(config):
+    no_place = "" if config.normalization else "Without effect: there is no normalization."
+    return _of_model("placement")(config) or no_place
+
+
+def _normalizations(config):
+    """The classes of layers that normalize in a network with this configuration."""
+    layers = normalizing(config.normalization, axes=len(config.architecture.least) or 1)
+    return [layer for layer in layers if layer]
+
+
+def _conventions(config):
+    return {name for layer in _normalizations(config) for name in layer.conventions}
 
 
 # In the order of the screen.
 FIELDS = (
     Field(
         "weight_scale", "weight scale", "Spread of the first weights.",
-        positions=_decades(-4, 0), is_main=True,
-        is_idle=lambda config: config.initialization != "normal",
-        idle="Without effect: the initialization sets it.",
+        positions=_decades(-4, 0), is_main=True, idle=_of_initialization,
     ),
     Field(
         "batch_size", "batch size", "Samples in an update.",
@@ -118,12 +159,23 @@ FIELDS = (
         positions=_decades(-5, 1),
     ),
     Field(
-        "depth", "depth", "Hidden layers; signals shrink or grow with each of them.",
-        positions=tuple(range(1, 21)), whole=True,
+        "model", "model", "How the layers are put together.", choices=_choices(words.MODELS),
     ),
     Field(
-        "width", "width", "Units of each hidden layer; more learn more, and slower.",
-        positions=(5, 10, 20, 50, 100, 200, 500), whole=True,
+        "depth", "depth", "Hidden layers or blocks; signals shrink or grow with each.",
+        positions=(*range(1, 21), 32, 48, 64, 100), whole=True, idle=_of_model("hidden_dims"),
+    ),
+    Field(
+        "width", "width", "Units or channels of a layer; more learn more, and slower.",
+        positions=(5, 8, 10, 16, 20, 32, 50, 100, 200, 500), whole=True, idle=_of_model("hidden_dims"),
+    ),
+    Field(
+        "width_factor", "width factor", "Share of the published channels; all of them learn slowly.",
+        positions=tuple(1 / k for k in (32, 16, 8, 4, 2, 1)), idle=_of_model("width_factor"),
+    ),
+    Field(
+        "placement", "placement", "Where a residual block has its normalization.",
+        choices=_choices(words.PLACEMENTS), idle=_of_placement,
     ),
     Field(
         "activation", "activation", "What bends each unit's output; sigmoid and tanh saturate.",
@@ -147,7 +199,7 @@ FIELDS = (
     ),
     Field(
         "eps", "eps", "Added to each variance; large, it switches the norm off.",
-        positions=_decades(-12, -1, 1), is_idle=_is_plain, idle="Without effect: there is no normalization.",
+        positions=_decades(-12, -1, 1), idle=_of_normalization("eps"),
     ),
     Field(
         "noise", "noise", "Random shift and scale of each unit before its activation.",
@@ -155,9 +207,8 @@ FIELDS = (
     ),
     Field(
         "num_groups", "groups", "Of units in group norm; their number must divide the width.",
-        positions=(1, 2, 4, 5, 10, 20, 25, 50, 100, 125, 250, 500), whole=True,
-        is_idle=lambda config: "groupnorm" not in (config.normalization or ""),
-        idle="Without effect: there is no group norm.",
+        positions=(1, 2, 4, 5, 8, 10, 20, 25, 50, 100, 125, 250, 500), whole=True,
+        idle=_of_normalization("num_groups"),
     ),
     Field(
         "convention", "convention", "Details on which papers differ: the variance, the eps.",
@@ -166,7 +217,7 @@ FIELDS = (
             ("eps outside the root", "eps_outside"), ("official weight std.", "official"),
             ("scaled weight std.", "scaled"),
         ),
-        is_idle=_is_plain, idle="Without effect: there is no normalization.",
+        idle=_of_normalization("convention"), heard=_conventions,
     ),
     Field(
         "dataset", "data set", "What both networks learn; all but digits are downloaded.",
@@ -191,24 +242,30 @@ FIELDS = (
     ),
 )  # fmt: skip
 _DERIVED = ("depth", "width", "noise")  # not a field of Config, or not as it stands there
+_SIZES = ("depth", "width")
 
 
 def to_config(values: dict[str, Any], changed: str | None = None) -> dict[str, Any]:
-    """The fields of `Config` that these values of controls make, by name.
+    """The fields of `Config` that these values of controls make, by name; what the model doesn't hear is at
+    its default.
 
-    values: of all controls, by name. changed: only what this control has a part in; default: all.
+    values: of all controls, by name; hidden_dims among them goes before depth and width. changed: only what
+    this control has a part in; default: all.
     """
-    made = {name: value for name, value in values.items() if name not in ("depth", "width")}
-    made["hidden_dims"] = (values["width"],) * values["depth"]
+    made = {name: value for name, value in values.items() if name not in _SIZES}
+    made.setdefault("hidden_dims", (values["width"],) * values["depth"])
+    made |= unheard(values["model"])
     if changed is None:
         return made
-    name = "hidden_dims" if changed in ("depth", "width") else changed
-    return {name: made[name]}
+    names = {"model": ("model", *SHAPING), **dict.fromkeys(_SIZES, ("hidden_dims",))}
+    return {name: made[name] for name in names.get(changed, (changed,))}
 
 
 def from_config(config: Config) -> dict[str, Any]:
     """The value of each control, by name; the width is that of the first hidden layer."""
     values = {field.name: getattr(config, field.name) for field in FIELDS if field.name not in _DERIVED}
+    if "width_factor" in unheard(config.model):
+        values["width_factor"] = LIVE_WIDTH_FACTOR
     return values | {
         "depth": len(config.hidden_dims),
         "width": (*config.hidden_dims, DEFAULT_WIDTH)[0],
@@ -232,7 +289,8 @@ class Control(widgets.VBox):
         refused: Callable[[str], None],
     ):
         self.field, self._value, self._changed, self._refused = field.joined(value), value, changed, refused
-        self._is_locked = self._is_idle = False
+        self._is_locked, self._idle = False, ""
+        self._heard: frozenset | None = None  # of the choices; None is all of them
         self._explanation = widgets.HTML(self._explained())
         self._inputs = self._number_and_slider() if field.positions else [self._selection()]
         super().__init__([*self._inputs, self._explanation])
@@ -255,16 +313,23 @@ class Control(widgets.VBox):
         self._rest()
 
     def hear(self, *configs: Config):
-        """Rest, and say why, where no network with one of these configurations hears it."""
-        is_idle = all(self.field.is_idle(config) for config in configs)
-        if is_idle != self._is_idle:
-            self._is_idle = is_idle
+        """Rest, and say why, where no network with one of these configurations hears it; offer the choices
+        that one of them hears."""
+        reasons = [self.field.idle(config) for config in configs]
+        idle = reasons[0] if all(reasons) else ""
+        if idle != self._idle:
+            self._idle = idle
             self._explanation.value = self._explained()
             self._rest()
+        if self.field.heard is not None:
+            heard = frozenset().union(*map(self.field.heard, configs)) or None
+            if heard != self._heard:
+                self._heard = heard
+                self._offer()
 
     def _rest(self):
         for one in self._inputs:
-            one.disabled = self._is_locked or self._is_idle
+            one.disabled = self._is_locked or bool(self._idle)
 
     def show(self, value):
         """Set the value from outside; `changed` is not called."""
@@ -275,10 +340,18 @@ class Control(widgets.VBox):
             slider.value, text.value = self.field.nearest(value), self.field.text(value)
             self._explanation.value = self._explained()
         else:
-            (selection,) = self._inputs
-            if selection.options != self._options():
-                selection.options = self._options()
-            selection.value = NONE if value is None else value
+            self._offer()
+
+    def _offer(self):
+        """Show the choices that are heard and the one that is made; of an unheard one, the first is taken."""
+        (selection,) = self._inputs
+        options, value = self._options(), NONE if self._value is None else self._value
+        selection.unobserve(self._choose, "value")
+        with selection.hold_sync():
+            if selection.options != options:
+                selection.options = options
+            selection.value = value if value in dict(options).values() else options[0][1]
+        selection.observe(self._choose, "value")
 
     def _number_and_slider(self):
         text = widgets.Text(
@@ -302,11 +375,15 @@ class Control(widgets.VBox):
         return selection
 
     def _options(self):
-        return tuple((label, NONE if value is None else value) for label, value in self.field.choices)
+        return tuple(
+            (label, NONE if value is None else value)
+            for label, value in self.field.choices
+            if self._heard is None or value in self._heard
+        )
 
     def _explained(self):
-        said = escape(self.field.idle if self._is_idle else self.field.explanation)
-        if self._is_idle:
+        said = escape(self._idle or self.field.explanation)
+        if self._idle:
             return f'<span class="lab-explanation">{said}</span>'
         if self.field.positions:
             least, most = map(self.field.text, self.field.limits)

@@ -75,6 +75,12 @@ def round_span(values, first, last):
     return first, float(last * decade * next(k for k in (1, 2, 5, 10) if highest <= last * decade * k))
 
 
+def layer_ticks(count):
+    """The first of so many layers and, of many, round numbers of them: 1, 10, 20, …; at most eleven."""
+    step = next(k * 10**d for d in range(4) for k in (1, 2, 5) if count <= 10 * k * 10**d)
+    return np.union1d(1, np.arange(step, count + 1, step))
+
+
 def decade_ticks(first, last):
     """(labels, values) of the exponents from `first` to `last`, at most six: 0.01, 1, 100, 10⁴.
 

@@ -13,7 +13,7 @@ from lab.live import running, saving, words
 from lab.live.controls import FIELDS, Control, from_config, to_config
 from lab.live.lasting import Lasting
 from lab.live.panel import Panel
-from lab.live.race import GHOST_AFTER, WHILE_IT_RUNS, Frame, Race, Side, differences, naming
+from lab.live.race import FRAME, GHOST_AFTER, WHILE_IT_RUNS, Frame, Race, Side, differences, naming
 from lab.live.scenes import SCENES, scene_named
 from lab.live.views import VIEWS
 from lab.nn.validation import require_known
@@ -132,7 +132,8 @@ class Explorer(Lasting):
 
     def _build(self, config, speed, show, lock, views):
         parts = self._parts = SimpleNamespace()
-        values = self._values = from_config(config)
+        self._take_from(config)
+        values = self._values
         shown = [field for field in FIELDS if show is None or field.name in show]
         self._controls = {
             field.name: Control(field, values[field.name], self._choose, self._refuse) for field in shown
@@ -184,6 +185,10 @@ class Explorer(Lasting):
         body.add_class("lab-body")
         super().__init__([sheet(STYLES), parts.title, head, body, parts.status, parts.sentence, alarm()])
         self.add_class("lab-explorer")
+
+    def _take_from(self, config):
+        """What the controls show of a configuration, and its layers where they aren't of one size."""
+        self._values = from_config(config) | {"hidden_dims": config.hidden_dims}
 
     def _runs_fold(self):
         """Pin, name and compare runs; branch; go back."""
@@ -255,6 +260,8 @@ class Explorer(Lasting):
     def _choose(self, name, value):
         self._refused = ""
         self._values[name] = value
+        if name in ("depth", "width"):
+            self._values.pop("hidden_dims", None)
         changes = to_config(self._values, name)
         is_branched = self._frame is not None and self._frame.branched_at is not None
         if name in WHILE_IT_RUNS and (self._parts.live.value or is_branched):
@@ -276,7 +283,7 @@ class Explorer(Lasting):
 
     def _open(self, config, twin=None):
         self._refused = ""
-        self._values = from_config(config)
+        self._take_from(config)
         for name, control in self._controls.items():
             control.show(self._values[name])
         self.race.race(config, twin)
@@ -390,9 +397,7 @@ class Explorer(Lasting):
         is_last = not frame.is_playing or frame.is_done
         is_worth_a_picture = is_last and self._frame is frame and frame.step >= GHOST_AFTER
         self._leave(partial(self._last_picture, frame) if is_worth_a_picture else None)
-        is_at_rest = frame.number % REST == 0
-        budget = len(self._later) if is_last else CATCH_UP if 1 < frame.number <= CATCH_UP else 1 - is_at_rest
-        for _ in range(budget):
+        for _ in range(len(self._later) if is_last else _messages(frame)):
             if self._later:
                 self._draw(self._later.pop(0), jobs, frame)
 
@@ -500,6 +505,16 @@ def _unheard(net, controls):
     deaf = {*NETWORK_FIELDS, "backend"} - heard_fields(net)
     fields = {"depth": "hidden_dims", "width": "hidden_dims"}  # where the control has another name
     return [name for name in controls if fields.get(name, name) in deaf]
+
+
+def _messages(frame):
+    """How many a frame is worth beside the loss: one, so that the page keeps up; of a network whose updates
+    take long, one for each frame that would have come meanwhile."""
+    if 1 < frame.number <= CATCH_UP:
+        return CATCH_UP
+    is_slow = 0 < frame.steps_per_second * FRAME < 1 and frame.number > 1
+    frames = int(1 / (frame.steps_per_second * FRAME)) if is_slow else 1
+    return frames - (frame.number % REST == 0)
 
 
 def _saying(frame):

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from lab.live.race import SLICE, Frame, Race
+from lab.nn.models.architecture import PLACEMENTS
 from lab.nn.validation import require_choice
 from lab.train import Config, Training
 from lab.train.loop import POPULATION_FIELDS
@@ -76,6 +77,13 @@ AXES = {
     "activation": Axis(
         ("relu", "leaky_relu", "tanh", "sigmoid"),
         fields={"initialization": "he", "hidden_dims": (50,) * 8}, seeds=5,
+    ),
+    "placement": Axis(
+        PLACEMENTS, modes=(None, "batchnorm", "layernorm", "rmsnorm"), once=(None,), seeds=3,
+        fields={
+            "model": "residual", "hidden_dims": (20,) * 64, "initialization": "he", "batch_size": 50,
+            "optimizer": "sgd", "learning_rate": 0.05, "epochs": 2,
+        },
     ),
 }  # fmt: skip
 

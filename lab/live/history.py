@@ -3,8 +3,8 @@
 from lab.train import Training
 
 EVERY = 10  # updates between two states at first
-LEAST, MOST = 4, 32  # states that are kept
-BYTES = 100e6  # of all states together, if that leaves at least LEAST
+LEAST, MOST = 2, 32  # states that are kept, and as many of changes and branches
+BYTES = 200e6  # of all of them together, if that leaves at least LEAST
 
 
 class History:
@@ -18,7 +18,7 @@ class History:
         self._fixed: set[int] = {0}
         self._every = EVERY
         size = sum(3 * training.net.flat_params.nbytes for training in trainings)  # Adam keeps two more
-        self._most = int(min(MOST, max(LEAST, BYTES // size)))
+        self._most = int(min(MOST, max(LEAST, BYTES / 2 // size)))
         self._keep(0, trainings)
 
     def note(self, step, trainings, *, always=False):

@@ -11,6 +11,7 @@ import numpy as np
 
 from lab.live import curves
 from lab.live.views import VIEWS
+from lab.nn.models.architecture import MOST_LAYERS
 from lab.plot.colours import ROLES
 
 DASHES = {"band": "solid", "guide": "dotted", "dashed": "dashed", "solid": "solid"}
@@ -58,12 +59,9 @@ class Panel:
             tooltip="what this figure shows", layout=widgets.Layout(width="auto"),
         )  # fmt: skip
         self._layer = widgets.BoundedIntText(
-            value=1,
-            min=1,
-            max=100,
-            tooltip="which hidden layer",
+            value=1, min=1, max=MOST_LAYERS, tooltip="which hidden layer",
             layout=widgets.Layout(width="60px", display="none"),
-        )
+        )  # fmt: skip
         self._grown: tuple = ((), 0.0, 1.0)  # view and run, and how far the y axis has grown in it
         self._key, self._words = widgets.HTML(), widgets.HTML()
         self._words.add_class("lab-hidden")
@@ -129,6 +127,8 @@ class Panel:
     def tell(self, names, sides, frame):
         """The key, and what can be seen in words; a message each where something has changed."""
         view = self.view
+        if view.x == "values":
+            self._layer.max = _deepest(sides)
         self._layer.layout.display = "" if view.x == "values" else "none"
         key = "".join(
             f'<span class="lab-key {role}"><i class="solid"></i>{escape(names[role])}</span>'
@@ -169,12 +169,11 @@ class Panel:
     def _fit(self, view, drawn, sides, frame):
         """Axes for all curves that are drawn; what stays as it is costs no message."""
         x, y = np.concatenate([*drawn, curves.NOTHING], axis=1)
-        depth = max((len(side.config.hidden_dims) for side in sides.values()), default=1)
         first, last = {
             "updates": (0, frame.total_steps),
             "epochs": (0, max((side.config.epochs for side in sides.values()), default=1)),
-            "layers": (0.5, depth + 0.5),
-            "matrices": (0.5, depth + 1.5),
+            "layers": (0.5, _deepest(sides) + 0.5),
+            "matrices": (0.5, _deepest(sides, "gradient_norms") + 0.5),
             "values": _around(x),
         }[view.x]
         if (self._x.min, self._x.max) != (first, last) or self._x_axis.label != X_LABELS[view.x]:
@@ -185,7 +184,7 @@ class Panel:
                 self._x_axis.label = X_LABELS[view.x]
                 is_whole = view.x in ("layers", "matrices")
                 self._x_axis.tick_values = (
-                    np.arange(1, last, 1 + int(last) // 11) if is_whole else np.linspace(first, last, 5)
+                    curves.layer_ticks(int(last)) if is_whole else np.linspace(first, last, 5)
                 )
         shown = self.choice.value, frame.run
         self._grown = self._grown if self._grown[0] == shown else (shown, *view.span)
@@ -211,6 +210,11 @@ X_LABELS = {
     "updates": "updates", "epochs": "epochs", "layers": "hidden layer", "matrices": "weights of layer",
     "values": "pre-activation",
 }  # fmt: skip
+
+
+def _deepest(sides, of="sizes"):
+    """How many layers the deepest network has, as a signal counts them."""
+    return max([1, *(len(getattr(side.signals, of)) for side in sides.values() if side.signals)])
 
 
 def _placed(y):

@@ -11,6 +11,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from math import inf
@@ -28,7 +29,8 @@ from lab.nn.validation import require_number, shown
 from lab.probe import Signals, observe
 from lab.train import Config, Training
 from lab.train.borrowed import heard_fields, is_model
-from lab.train.loop import OWN_DATA, Accuracy, load_data
+from lab.train.config import unheard
+from lab.train.loop import OWN_DATA, SCORED_AT_ONCE, Accuracy, load_data
 
 FRAME = 0.05  # seconds from frame to frame
 WHOLE_RUN = 200  # frames, ten seconds: how long a run takes whose speed isn't set
@@ -36,8 +38,9 @@ BUSY = 0.05  # seconds of a frame that training and showing may take
 LAB = Path(__file__).resolve().parents[1]
 DATA_FIELDS = ("dataset", "train_size", "val_size", "preprocessing", "dtype", "stream_seed")
 SLICE = 0.01  # seconds of training after which the kernel may do something else
-LOOK = 0.25  # seconds from one observed update to the next
-UPDATE = 5  # seconds that an update of one network may take
+SCORED_IN_A_SLICE = 50  # samples whose accuracy is measured together where an update takes longer than that
+LOOK, LOOK_UPDATES = 0.25, 3  # seconds from one observed update to the next, and as much as so many take
+UPDATE = 5  # seconds that an update of somebody's own code may take
 GHOST_AFTER = 10  # updates from which a run is worth a ghost
 DATA_SETS_KEPT = 4
 OWN_NET, OWN_MODEL = "network", "model"  # in `Side.own`: its maker, or the network as it is
@@ -64,6 +67,11 @@ def naming(config: Config, data) -> Config:
     if data is None:
         return config
     return config.replace(dataset=data.name if isinstance(data, Data) else OWN_DATA)
+
+
+def varied(config: Config, differing: Mapping[str, Any]) -> Config:
+    """The configuration with what differs in its twin, as far as the twin's model hears it."""
+    return config.replace(**{**differing, **unheard(differing.get("model", config.model))})
 
 
 def paired(config: Config, twin: Config) -> Config:
@@ -175,6 +183,7 @@ class Race:
         self._branched_at: int | None = None
         self._run = self._frame = self._returns = 0
         self._seconds, self._timed_steps = 0.0, 0  # spent training since the run began
+        self._slice_began = 0.0
         self._looked = 0.0  # when an update was last observed
         self._showing = 0.0  # seconds that the last frame took to show
         self._note = self._error = self._details = ""
@@ -267,7 +276,7 @@ class Race:
             twin = naming(twin, self._data) if is_on_given_data else twin
             paired(config, twin)
             kept = differences(config, twin)
-            self._twin = lambda now: now.replace(**kept)
+            self._twin = lambda now: varied(now, kept)
         elif callable(twin):
             self._twin = twin
         elif twin is not None and not isinstance(twin, Mapping):
@@ -301,6 +310,7 @@ class Race:
         if self._task is not None:
             self._task.cancel()
             self._task = None
+            self._trainings = self._history = None  # widgets outlast their cell, and these are large
 
     # --- the task ----------------------------------------------------------------------------------
 
@@ -313,6 +323,8 @@ class Race:
                 if self._restart:
                     await self._begin()
                 else:
+                    with self._timed():
+                        await self._measure()
                     while self._orders:
                         self._orders.popleft()()
                     if self._back:
@@ -349,8 +361,9 @@ class Race:
             Training.from_config(twin, data, self._twin_layers, self._twin_net),
         )
         history = History(trainings)
-        began = time.perf_counter()
-        signals = self._update(trainings, [None, None], look=True)  # so that a change shows at once
+        signals: list[Signals | None] = [None, None]
+        began = self._slice_began = time.perf_counter()
+        await self._update(trainings, signals, look=True)  # so that a change shows at once
         self._seconds, self._timed_steps = time.perf_counter() - began, 1
 
         if self._is_another:  # another experiment: its curves say nothing about this one
@@ -384,26 +397,54 @@ class Race:
         """Make so many updates of both networks, in slices; a wish or the time `until` ends it early."""
         if self._error or self._trainings is None or self._history is None:
             return
-        slice_began = time.perf_counter()
-        for left in reversed(range(steps)):
-            if self._is_done:
-                break
-            now = self._loop.time()
-            if now > until and left < steps - 1:
-                break
-            is_last = left == 0 or self._step + 1 == self._trainings[0].total_steps
-            look = now - self._looked > LOOK or (is_last and not self._is_playing)
-            self._update(self._trainings, self._signals, look)
-            with deadline(UPDATE):  # a state includes accuracies, which own code may have to measure
+        with self._timed():
+            for left in reversed(range(steps)):
+                if self._is_done:
+                    break
+                now = self._loop.time()
+                if now > until and left < steps - 1:
+                    break
+                is_last = left == 0 or self._step + 1 == self._trainings[0].total_steps
+                is_due = now - self._looked > max(LOOK, LOOK_UPDATES * self._seconds / self._timed_steps)
+                look = is_due or (is_last and not self._is_playing)
+                await self._update(self._trainings, self._signals, look)
+                self._timed_steps += 1
+                await self._measure()
+                if self._restart:
+                    break
                 self._history.note(self._step, self._trainings)
-            self._timed_steps += 1
-            if time.perf_counter() - slice_began > SLICE:
-                self._seconds += time.perf_counter() - slice_began
-                await asyncio.sleep(0)
-                slice_began = time.perf_counter()
-            if self._restart or self._news.is_set():
-                break
-        self._seconds += time.perf_counter() - slice_began
+                if self._news.is_set():
+                    break
+
+    @contextmanager
+    def _timed(self):
+        """Count the time of training within it, without what else the kernel does between two slices."""
+        self._slice_began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._seconds += time.perf_counter() - self._slice_began
+
+    async def _breathe(self):
+        """Let the kernel do something else, if a slice is over."""
+        spent = time.perf_counter() - self._slice_began
+        if spent > SLICE:
+            self._seconds += spent
+            await asyncio.sleep(0)
+            self._slice_began = time.perf_counter()
+
+    async def _measure(self):
+        """The accuracies that are due, bit by bit: of convolutions they take seconds."""
+        is_fast = self._seconds < SLICE * self._timed_steps
+        for training in self._trainings or ():
+            parts = training.measuring(SCORED_AT_ONCE if is_fast else SCORED_IN_A_SLICE)
+            while True:
+                with self._deadline():
+                    if next(parts, None) is None:
+                        break
+                await self._breathe()
+                if self._restart:
+                    return
 
     def _pace(self):
         """How many updates the next frame is ahead."""
@@ -413,17 +454,22 @@ class Race:
         frame = self._step * WHOLE_RUN // total + 1
         return max(1, -(-frame * total // WHOLE_RUN) - self._step)
 
-    def _update(self, trainings, signals, look):
+    async def _update(self, trainings, signals, look):
         """One update of each network; `signals` takes what was seen where it was looked at."""
         for i, training in enumerate(trainings):
-            with deadline(UPDATE):
+            with self._deadline():
                 if look:
                     signals[i] = observe(training) or signals[i]
                 else:
                     next(iter(training), None)
+            await self._breathe()
         if look:
             self._looked = self._loop.time()
-        return signals
+
+    def _deadline(self):
+        """Own code may never end; the lab's own does, however large the network."""
+        is_own = self._layers or self._twin_layers or self._net is not None
+        return deadline(UPDATE) if is_own else nullcontext()
 
     async def _go_back(self, to):
         """To just after update `to`, by way of the last state kept before it."""
@@ -440,9 +486,12 @@ class Race:
         for name in WHILE_IT_RUNS:
             self._wanted[name] = getattr(self._trainings[0].config, name)
         self._returns += 1
-        for left in reversed(range(to - step)):
-            self._update(self._trainings, self._signals, look=left == 0)
-            await asyncio.sleep(0)
+        with self._timed():
+            for left in reversed(range(to - step)):
+                await self._update(self._trainings, self._signals, look=left == 0)
+                await self._measure()
+                if self._restart:
+                    break
 
     def _change(self, changes):
         """See `change`."""
@@ -496,8 +545,7 @@ class Race:
 
     def _next_frame(self):
         self._frame += 1
-        with deadline(UPDATE):  # accuracies may be measured now, by own code
-            chosen, twin = self._sides(measure=self._frame > 1) or (None, None)  # the first is in a hurry
+        chosen, twin = self._sides() or (None, None)
         longest = max(self._trainings, key=lambda training: training.step) if self._trainings else None
         return Frame(
             run=self._run,
@@ -519,14 +567,12 @@ class Race:
             details=self._details,
         )
 
-    def _sides(self, measure=True):
+    def _sides(self):
         own = self._own(self._layers, self._net), self._own(self._twin_layers, self._twin_net)
         if self._branched_at is not None:
             own = own[0], own[0]
         return [
-            Side(
-                t.config, t.loss, list(t.accuracies if measure else t.measured), t.diverged_at, signals, kinds
-            )
+            Side(t.config, t.loss, list(t.measured), t.diverged_at, signals, kinds)
             for t, signals, kinds in zip(self._trainings or (), self._signals, own, strict=False)
         ]
 

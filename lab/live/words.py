@@ -8,6 +8,7 @@ from lab.live.race import OWN_MODEL, Frame, Side, differences
 from lab.nn import layers, models
 from lab.nn.models.architecture import sizes_in_words
 from lab.train import Config
+from lab.train.config import unheard
 
 NORMALIZATIONS = {value: layers.normalization_in_words(value) for value in layers.NORMALIZATIONS}
 MODELS = {name: architecture.title for name, architecture in models.MODELS.items()}
@@ -72,13 +73,16 @@ def names(chosen: Side, twin: Side, is_branched=False) -> tuple[str, str]:
     ]
     if not others:
         return (first, second) if first != second else (first, f"{second}, its twin")
-    details = [
-        ", ".join(setting(side.config, field) for field in others[:SAID_DIFFERENCES])
-        for side in (chosen, twin)
-    ]
+    details = [_settings(side.config, others) for side in (chosen, twin)]
     if first == second:
         return details[0], details[1]
     return f"{first}, {details[0]}", f"{second}, {details[1]}"
+
+
+def _settings(config, fields):
+    """The first of these fields that its model hears, in words."""
+    heard = [field for field in fields if field not in unheard(config.model)]
+    return ", ".join(setting(config, field) for field in heard[:SAID_DIFFERENCES])
 
 
 def setting(config: Config, field: str) -> str:
@@ -98,13 +102,13 @@ def setting(config: Config, field: str) -> str:
 
 def before(ghost: Side, chosen: Side) -> str:
     """The run before, by what was changed since."""
-    changed = list(differences(chosen.config, ghost.config))[:SAID_DIFFERENCES]
-    return "before: " + (", ".join(setting(ghost.config, field) for field in changed) or "the same")
+    return f"before: {_settings(ghost.config, differences(chosen.config, ghost.config)) or 'the same'}"
 
 
 def pinned(config: Config) -> str:
     """A name for a run that is pinned."""
-    return f"{name(config)}, weight scale {config.weight_scale:g}, batch size {config.batch_size}"
+    model = "" if config.model == Config().model else f"{MODELS[config.model]}, "
+    return f"{model}{name(config)}, weight scale {config.weight_scale:g}, batch size {config.batch_size}"
 
 
 def figures(side: Side) -> str:

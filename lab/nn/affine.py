@@ -1,13 +1,15 @@
 """Affine layer: out = x w + b."""
 
-from lab.nn.backend import namespace
-from lab.nn.layer import Parameter
+from lab.nn.backend import Array, namespace
+from lab.nn.layer import Into, Parameter, Shape
 from lab.nn.linear import Linear
 from lab.nn.standardize import sum_of_rows
 from lab.nn.validation import require_array, require_shape
 
+AffineCache = tuple[Array, Array]  # x, w
 
-def affine_forward(x, w, b):
+
+def affine_forward(x: Array, w: Array, b: Array) -> tuple[Array, AffineCache]:
     """x: (N, ...), flattened to (N, D); w: (D, M); b: (M,). Returns (out, cache), out (N, M).
 
     In a population w is (K, D, M), b (K, M) and x (K, N, D), or (N, D) shared by all members.
@@ -26,7 +28,9 @@ def affine_forward(x, w, b):
     return out, (x, w)
 
 
-def affine_backward(dout, cache, into=(None, None), needs_dx=True):
+def affine_backward(
+    dout: Array, cache: AffineCache, into: Into = (None, None), needs_dx: bool = True
+) -> tuple[Array | None, Array, Array]:
     """dout: (..., N, M). Returns dx, dw, db.
 
     into: arrays (dw, db) to write to. needs_dx: False where x is the data, to save a product; dx is None.
@@ -50,12 +54,12 @@ class Affine(Linear):
     pair = affine_forward, affine_backward
     axes = (1,)
 
-    def __init__(self, fan_in, fan_out):
+    def __init__(self, fan_in: int, fan_out: int):
         """fan_in, fan_out: features of a row before and after."""
         weight = Parameter("W", "weight", (fan_in, fan_out), fan_in=fan_in, fan_out=fan_out)
         super().__init__([weight, Parameter("b", "bias", (fan_out,))])
 
-    def out_shape(self, shape):
+    def out_shape(self, shape: Shape) -> Shape:
         fan_in, fan_out = self.parameters[0].shape
         if shape != (fan_in,):
             raise ValueError(f"the affine layer takes rows of {fan_in} features, not {shape[0]}")

@@ -1,12 +1,15 @@
 """Average pooling: the mean of each window, channel by channel."""
 
-from lab.nn.backend import namespace
+from lab.nn.backend import Array, namespace
 from lab.nn.images import channels_first, channels_last
-from lab.nn.pool import Pool, pool_places
+from lab.nn.layer import Param, Shape
+from lab.nn.pool import Place, Pool, pool_places
 from lab.nn.validation import require_shape
 
+AvgPoolCache = tuple[Shape, Shape, list[Place]]  # of x with its channels last, of out; see `pool_places`
 
-def avg_pool_forward(x, pool_param):
+
+def avg_pool_forward(x: Array, pool_param: Param) -> tuple[Array, AvgPoolCache]:
     """x: (..., C, H, W), usually (N, C, H, W), in a population (K, N, C, H, W).
 
     pool_param: "pool_height", "pool_width" and "stride". Rows and columns at the end that don't fill a window
@@ -24,7 +27,7 @@ def avg_pool_forward(x, pool_param):
     return out, (images.shape, out.shape, places)
 
 
-def avg_pool_backward(dout, cache):
+def avg_pool_backward(dout: Array, cache: AvgPoolCache) -> Array:
     """dout: the shape of out. Returns dx: each entry's share of the windows that it lies in."""
     images_shape, out_shape, places = cache
     require_shape("dout", dout, out_shape)

@@ -1,15 +1,21 @@
 """Which array library a network computes with, and the way back to the host."""
 
 import sys
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from lab.nn.validation import require_array
 
+# numpy.ndarray or cupy.ndarray; a Protocol of both would have to list most of what arrays can do.
+Array = Any
+DType = str | type[np.floating]  # "float32", numpy.float32
+
 BACKENDS = ("numpy", "cupy", "auto")
 
 
-def array_module(backend="numpy"):
+def array_module(backend: str = "numpy") -> tuple[ModuleType, str]:
     """The array library for a backend, and in words which one it is and why.
 
     backend: "numpy" (never touches CuPy), "cupy", or "auto" (CuPy where it works, else NumPy).
@@ -31,7 +37,7 @@ def array_module(backend="numpy"):
     )
 
 
-def probe_cupy():
+def probe_cupy() -> tuple[ModuleType | None, str]:
     """(cupy, name of the GPU) if one tiny kernel runs, else (None, the reason). Never raises."""
     try:
         import cupy
@@ -46,7 +52,7 @@ def probe_cupy():
         return None, " ".join(f"{type(error).__name__}: {error}".split())
 
 
-def namespace(array):
+def namespace(array: Array) -> ModuleType:
     """The array library that an array belongs to: numpy or cupy."""
     try:
         return array.__array_namespace__()
@@ -55,6 +61,6 @@ def namespace(array):
         return sys.modules[type(array).__module__]
 
 
-def to_host(array):
+def to_host(array: Array) -> np.ndarray:
     """The array as a numpy.ndarray: the only way back from a device."""
     return array.get() if hasattr(array, "get") else np.asarray(array)

@@ -7,13 +7,16 @@ Every function takes a single network's activations, x (N, D) with gamma and bet
 population's, (K, N, D) with (K, D); `...` stands for the optional K. NumPy and CuPy arrays alike.
 """
 
-from typing import NamedTuple
+from types import ModuleType
+from typing import ClassVar, NamedTuple
 
-from lab.nn.backend import namespace
-from lab.nn.layer import Layer, scale_and_shift
+import numpy as np
+
+from lab.nn.backend import Array, namespace
+from lab.nn.layer import Into, Layer, Pair, Param, PerMember, scale_and_shift
 from lab.nn.standardize import (
     CONVENTIONS,
-    Array,
+    Convention,
     Standardized,
     convention_of,
     eps_of,
@@ -34,7 +37,7 @@ class BatchNormCache(NamedTuple):
     training: bool
 
 
-def batchnorm_forward(x, gamma, beta, bn_param):
+def batchnorm_forward(x: Array, gamma: Array, beta: Array, bn_param: Param) -> tuple[Array, BatchNormCache]:
     """Normalize each feature over the minibatch, then scale and shift it.
 
     x: (..., N, D) floats. gamma, beta: (..., D).
@@ -72,7 +75,9 @@ def batchnorm_forward(x, gamma, beta, bn_param):
     return out, BatchNormCache(standardized, gamma, mode == "train")
 
 
-def batchnorm_backward(dout, cache, into=(None, None)):
+def batchnorm_backward(
+    dout: Array, cache: BatchNormCache, into: Into = (None, None)
+) -> tuple[Array, Array, Array]:
     """Backpropagate through the graph of batch normalization, node by node.
 
     dout: (..., N, D), the gradient with respect to out. into: arrays to write dgamma and dbeta to.
@@ -95,7 +100,9 @@ def batchnorm_backward(dout, cache, into=(None, None)):
     return dcentred + rows(dmean) / dout.shape[-2], dgamma, dbeta
 
 
-def batchnorm_backward_alt(dout, cache, into=(None, None)):
+def batchnorm_backward_alt(
+    dout: Array, cache: BatchNormCache, into: Into = (None, None)
+) -> tuple[Array, Array, Array]:
     """The same gradients from the closed form.
 
     Folding the nodes above: dx = gamma * inv_std * (dout - mean(dout) - x_hat * mean(dout * x_hat)).
@@ -115,7 +122,7 @@ def batchnorm_backward_alt(dout, cache, into=(None, None)):
     return dx, dgamma, dbeta
 
 
-def running_weights(bn_param, convention, n):
+def running_weights(bn_param: Param, convention: Convention, n: int) -> tuple[float, float, float]:
     """Three numbers (keep, add, unbiased): running = keep * running + add * batch, where the batch's
     variance, of n rows, is first multiplied by `unbiased`."""
     momentum = bn_param.get("momentum", convention.momentum)
@@ -124,7 +131,7 @@ def running_weights(bn_param, convention, n):
     return keep, 1 - keep, (n - convention.ddof) / (n - max(convention.ddof, convention.running_ddof))
 
 
-def _update_running(bn_param, convention, n, mean, var):
+def _update_running(bn_param: Param, convention: Convention, n: int, mean: Array, var: Array) -> None:
     """Fold the minibatch's statistics into the running ones, as the convention says."""
     keep, add, unbiased = running_weights(bn_param, convention, n)
     if unbiased != 1:
@@ -137,20 +144,23 @@ class BatchNorm(Layer):
     """Batch normalization of rows, which keeps running statistics for test mode."""
 
     kind, title, family = "batchnorm", "batch norm", "normalization"
-    pair = batchnorm_forward, batchnorm_backward_alt
+    pair: ClassVar[Pair] = (batchnorm_forward, batchnorm_backward_alt)
     axes = (1,)
     settings = ("eps", "momentum", "convention")
     conventions = CONVENTIONS
     offered_with = ("weightstd",)
+    needs_batch = True
 
-    def __init__(self, features, eps=1e-5, momentum=None, convention="course"):
+    def __init__(
+        self, features: int, eps: PerMember = 1e-5, momentum: float | None = None, convention: str = "course"
+    ):
         """momentum: of the running statistics; None is the convention's."""
         if momentum is None:
             momentum = CONVENTIONS[convention].momentum
         settings = {"eps": eps, "convention": convention, "momentum": float(momentum)}
         super().__init__(scale_and_shift(features), settings)
 
-    def start(self, members, xp, dtype):
+    def start(self, members: int | None, xp: ModuleType, dtype: np.dtype) -> None:
         """There is a test mode before the first update, too."""
         super().start(members, xp, dtype)
         (features,), lead = self.parameters[0].shape, () if members is None else (members,)

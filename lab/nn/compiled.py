@@ -5,7 +5,7 @@ updates that a process has made and is about to make would have been sooner done
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
@@ -26,7 +26,7 @@ _loader: Thread | None = None  # loads them while others compute
 
 
 @contextmanager
-def use(wanted: bool | None):
+def use(wanted: bool | None) -> Iterator[None]:
     """Within it, runs that are made use kernels (True), NumPy alone (False), or what takes less time (None,
     as outside of it)."""
     global _wanted
@@ -79,7 +79,7 @@ def prepare() -> None:
         _loader.start()
 
 
-def _train_a_little(leaves):
+def _train_a_little(leaves: Mapping[Any, Any]) -> None:
     """Compile what float32 networks use, or fetch it from the cache, before it is waited for."""
     from lab.nn.models.fully_connected import FullyConnectedNet
     from lab.nn.optim import Adam

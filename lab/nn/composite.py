@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from lab.nn.backend import Array
 from lab.nn.layer import Layer, Shape, fit
 
 
@@ -21,12 +22,12 @@ class Sequential(Layer):
     def fit(self, shape: Shape) -> Shape:
         return fit(self.layers, super().fit(shape))
 
-    def forward(self, x, training):
+    def forward(self, x: Array, training: bool) -> Array:
         for layer in self.layers:
             x = layer.forward(x, training)
         return x
 
-    def backward(self, dout):
+    def backward(self, dout: Array) -> Array:
         for layer in reversed(self.layers):
             dout = layer.backward(dout)
         return dout
@@ -43,8 +44,8 @@ class Residual(Sequential):
             raise ValueError(f"what is added to x must have its shape {shape} a sample, not {out}")
         return shape
 
-    def forward(self, x, training):
+    def forward(self, x: Array, training: bool) -> Array:
         return x + super().forward(x, training)
 
-    def backward(self, dout):
+    def backward(self, dout: Array) -> Array:
         return dout + super().backward(dout)

@@ -5,18 +5,21 @@ product. With 3 x 3 kernels that matrix is nine times as large as x, so it is ma
 convolution, too: of dout, with the kernels turned around.
 """
 
+from collections.abc import Iterator, Sequence
 from math import prod
 
-from lab.nn.backend import namespace
+from lab.nn.backend import Array, namespace
 from lab.nn.images import channels_first, channels_last, require_images
-from lab.nn.layer import Parameter
+from lab.nn.layer import Into, Param, Parameter, Shape
 from lab.nn.linear import Linear
 from lab.nn.validation import require_array, require_number, require_shape
 
 CHUNK = 1024  # windows at a time: their matrix stays in a processor's cache until it is multiplied
 
+ConvCache = tuple[Array, Array, int, int]  # x, kernels with their channels last, stride, pad
 
-def conv_forward(x, w, b, conv_param):
+
+def conv_forward(x: Array, w: Array, b: Array, conv_param: Param) -> tuple[Array, ConvCache]:
     """x: (N, C, H, W); w: (F, C, HH, WW); b: (F,).
 
     In a population w is (K, F, C, HH, WW), b (K, F) and x (K, N, C, H, W), or (N, C, H, W) shared by all
@@ -43,7 +46,9 @@ def conv_forward(x, w, b, conv_param):
     return channels_first(out.reshape(*members, n, *out_size, filters)), (x, kernels, stride, pad)
 
 
-def conv_backward(dout, cache, into=(None, None), needs_dx=True):
+def conv_backward(
+    dout: Array, cache: ConvCache, into: Into = (None, None), needs_dx: bool = True
+) -> tuple[Array | None, Array, Array]:
     """dout: the shape of out. Returns dx, dw, db.
 
     into: arrays (dw, db) to write to. needs_dx: False where x is the data, to save a product; dx is None.
@@ -66,7 +71,7 @@ def conv_backward(dout, cache, into=(None, None), needs_dx=True):
     return _dx(douts, x.shape, kernels, stride, pad) if needs_dx else None, dw, db
 
 
-def _dx(douts, x_shape, kernels, stride, pad):
+def _dx(douts: Array, x_shape: Shape, kernels: Array, stride: int, pad: int) -> Array:
     """The gradient with respect to x, of shape x_shape with the members of the kernels.
 
     An entry of x lies in the windows that begin at it or up to (HH - 1, WW - 1) before it, so it meets the
@@ -86,18 +91,18 @@ def _dx(douts, x_shape, kernels, stride, pad):
     return channels_first(dx.reshape(*members, n, *size, channels))
 
 
-def _out_size(size, window, stride, pad):
+def _out_size(size: Sequence[int], window: Sequence[int], stride: int, pad: int) -> Shape:
     """How many rows and columns of windows there are in an image of this size."""
     return tuple(1 + (length + 2 * pad - k) // stride for length, k in zip(size, window, strict=True))
 
 
-def _padded(x, pad):
+def _padded(x: Array, pad: int) -> Array:
     """x (..., C, H, W) with zeros around it, (..., H + 2 * pad, W + 2 * pad, C)."""
     height, width = x.shape[-2:]
     return _placed(channels_last(x), (height + 2 * pad, width + 2 * pad), (pad, pad), 1)
 
 
-def _placed(images, size, first, step):
+def _placed(images: Array, size: Shape, first: Shape, step: int) -> Array:
     """Zeros (..., *size, C) with the positions of images, (..., H, W, C), `step` apart from `first` on, which
     may be negative: what lies outside is left out."""
     if first == (0, 0) and step == 1 and images.shape[-3:-1] == size:
@@ -108,7 +113,7 @@ def _placed(images, size, first, step):
     return out
 
 
-def _inside(length, size, first, step):
+def _inside(length: int, size: int, first: int, step: int) -> tuple[slice, slice]:
     """Of `length` entries, `step` apart from `first` on, those within range(size): where they go, and which
     they are."""
     skipped = max(-(first // step), 0)
@@ -117,7 +122,7 @@ def _inside(length, size, first, step):
     return slice(start, start + count * step, step), slice(skipped, skipped + count)
 
 
-def _windows(images, window, stride):
+def _windows(images: Array, window: Shape, stride: int) -> Array:
     """The window at each position, (..., N, H', W', HH, WW, C), a view of images (..., N, H, W, C)."""
     *lead, height, width, channels = images.shape
     *lead_strides, row, column, channel = images.strides
@@ -130,7 +135,7 @@ def _windows(images, window, stride):
     )
 
 
-def _chunks(windows):
+def _chunks(windows: Array) -> Iterator[tuple[slice, Array]]:
     """Some windows at a time: which of the N * H' * W' they are, a slice, and they as rows of a matrix,
     (..., that many, HH * WW * C)."""
     *members, n, height, width = windows.shape[:-3]
@@ -144,7 +149,7 @@ def _chunks(windows):
             yield slice(start, start + rows.shape[-2]), rows
 
 
-def _require_fit(x, w, b, stride, pad):
+def _require_fit(x: Array, w: Array, b: Array, stride: int, pad: int) -> None:
     """Raise ValueError, naming the argument, unless they can be convolved."""
     require_images("x", x)
     require_array("w", w)
@@ -163,7 +168,7 @@ def _require_fit(x, w, b, stride, pad):
     _require_windows(x.shape[-2:], w.shape[-2:], pad)
 
 
-def _require_windows(size, window, pad):
+def _require_windows(size: Sequence[int], window: Sequence[int], pad: int) -> None:
     """Raise ValueError unless a window of the kernels fits into an image of this size."""
     height, width = (length + 2 * pad for length in size)
     if window[0] > height or window[1] > width:
@@ -178,14 +183,14 @@ class Conv(Linear):
     pair = conv_forward, conv_backward
     axes = (3,)
 
-    def __init__(self, channels, filters, size=3, stride=1, pad=1):
+    def __init__(self, channels: int, filters: int, size: int = 3, stride: int = 1, pad: int = 1):
         """channels, filters: of an image before and after. size: of the square kernels."""
         area = size * size
         shape = filters, channels, size, size
         weight = Parameter("W", "weight", shape, fan_in=channels * area, fan_out=filters * area)
         super().__init__([weight, Parameter("b", "bias", (filters,))], {"stride": stride, "pad": pad})
 
-    def out_shape(self, shape):
+    def out_shape(self, shape: Shape) -> Shape:
         filters, channels, *window = self.parameters[0].shape
         if shape[0] != channels:
             raise ValueError(f"the convolution takes images of {channels} channels, not {shape[0]}")

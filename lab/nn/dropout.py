@@ -1,13 +1,13 @@
 """Inverted dropout (Srivastava and others, 2014, section 4): zero units at random, scale up the others."""
 
 from lab.nn import random
-from lab.nn.backend import namespace
+from lab.nn.backend import Array, namespace
 from lab.nn.images import as_drawn, drawn_shape
-from lab.nn.layer import Layer
+from lab.nn.layer import Layer, Param
 from lab.nn.validation import require_array, require_shape
 
 
-def dropout_forward(x, dropout_param):
+def dropout_forward(x: Array, dropout_param: Param) -> tuple[Array, Array | None]:
     """Keep each unit with probability p in training mode; change nothing in test mode.
 
     x: floats, rows (N, D) or images (N, C, H, W), in a population with K in front: all members share one
@@ -32,7 +32,7 @@ def dropout_forward(x, dropout_param):
     return x * mask, mask
 
 
-def dropout_backward(dout, cache):
+def dropout_backward(dout: Array, cache: Array | None) -> Array:
     """dout: the shape of x. Returns dx."""
     require_array("dout", dout)
     if cache is not None:
@@ -47,6 +47,6 @@ class Dropout(Layer):
     pair = dropout_forward, dropout_backward
     stream = "dropout"
 
-    def __init__(self, keep_ratio):
+    def __init__(self, keep_ratio: float):
         """keep_ratio: the probability to keep a unit."""
         super().__init__(param={"p": float(keep_ratio)})

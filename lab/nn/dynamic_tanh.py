@@ -8,9 +8,9 @@ away is cut off here, and what vanishes stays small.
 
 from typing import NamedTuple
 
-from lab.nn.backend import namespace
-from lab.nn.layer import Layer, Parameter, scale_and_shift
-from lab.nn.standardize import Array, sum_of_rows
+from lab.nn.backend import Array, namespace
+from lab.nn.layer import Into, Layer, Parameter, Shape, scale_and_shift
+from lab.nn.standardize import sum_of_rows
 from lab.nn.validation import require_array, require_shape
 
 
@@ -21,10 +21,10 @@ class DynamicTanhCache(NamedTuple):
     squashed: Array  # tanh(alpha * x)
     alpha: Array  # (..., 1)
     gamma: Array  # (..., C)
-    shape: tuple[int, ...]  # of x
+    shape: Shape  # of x
 
 
-def dynamic_tanh_forward(x, alpha, gamma, beta):
+def dynamic_tanh_forward(x: Array, alpha: Array, gamma: Array, beta: Array) -> tuple[Array, DynamicTanhCache]:
     """Squash all entries alike, then scale and shift each feature.
 
     x: (N, D) floats, or (N, C, *positions); in a population (K, N, D) or (K, N, C, *positions).
@@ -41,7 +41,9 @@ def dynamic_tanh_forward(x, alpha, gamma, beta):
     return out.reshape(x.shape), DynamicTanhCache(by_channel, squashed, alpha, gamma, x.shape)
 
 
-def dynamic_tanh_backward(dout, cache, into=(None, None, None)):
+def dynamic_tanh_backward(
+    dout: Array, cache: DynamicTanhCache, into: Into = (None, None, None)
+) -> tuple[Array, Array, Array, Array]:
     """dx = alpha * dz and dalpha = sum(x * dz), with dz = dout * gamma * (1 - tanh(alpha * x)**2).
 
     dout: the shape of x, the gradient with respect to out. into: arrays to write dalpha, dgamma and dbeta to.
@@ -59,7 +61,7 @@ def dynamic_tanh_backward(dout, cache, into=(None, None, None)):
     return dz.reshape(shape), dalpha, dgamma, dbeta
 
 
-def _fit(x, alpha, gamma, beta):
+def _fit(x: Array, alpha: Array, gamma: Array, beta: Array) -> list[Array]:
     """The parameters in the dtype of x. Raises ValueError unless alpha is one number, and the others have an
     entry for each channel of x."""
     parameters = {"alpha": alpha, "gamma": gamma, "beta": beta}
@@ -83,6 +85,6 @@ class DynamicTanh(Layer):
     pair = dynamic_tanh_forward, dynamic_tanh_backward
     axes = (1, 3)
 
-    def __init__(self, features, alpha=0.5):
+    def __init__(self, features: int, alpha: float = 0.5):
         """features: of a row, or the channels of images. alpha: what it starts from (section 4)."""
         super().__init__([Parameter("alpha", "other", (1,), alpha), *scale_and_shift(features)])

@@ -1,11 +1,20 @@
 """One contiguous vector for all parameters, and named views into it."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from lab.nn.backend import Array
+from lab.nn.layer import Layer
 
 
-def lay_out(layers, of, members, xp, dtype):
+def lay_out(
+    layers: Sequence[Layer], of: str, members: int | None, xp: ModuleType, dtype: np.dtype
+) -> tuple[Array, "Views"]:
     """Put the parameters of layers side by side into one vector of zeros.
 
     of: "values" or "gradients", where each layer gets its views. members: K in a population.
@@ -28,16 +37,16 @@ def lay_out(layers, of, members, xp, dtype):
     return flat, Views(views, xp)
 
 
-class Views(Mapping):
+class Views(Mapping[str, Array]):
     """Named views into a flat buffer. Assigning copies into the view, so it stays one."""
 
-    def __init__(self, views, xp):
+    def __init__(self, views: dict[str, Array], xp: ModuleType):
         self._views, self._xp = views, xp
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> Array:
         return self._views[name]
 
-    def __setitem__(self, name, value):
+    def __setitem__(self, name: str, value: Array) -> None:
         if name not in self._views:
             raise KeyError(f"no parameter {name!r}; there are: {', '.join(self._views)}")
         view, value = self._views[name], self._xp.asarray(value)
@@ -47,18 +56,18 @@ class Views(Mapping):
             )
         view[...] = value
 
-    def copy(self):
+    def copy(self) -> dict[str, Array]:
         """The parameters as a dict of arrays of their own."""
         return {name: view.copy() for name, view in self._views.items()}
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Array]:
         return self.copy()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._views)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._views)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Views({', '.join(f'{name} {view.shape}' for name, view in self._views.items())})"

@@ -2,7 +2,8 @@
 
 from math import prod
 
-from lab.nn.layer import Layer
+from lab.nn.backend import Array
+from lab.nn.layer import Layer, Shape
 
 
 class Flatten(Layer):
@@ -10,12 +11,12 @@ class Flatten(Layer):
 
     kind, title = "flatten", "flattening"
 
-    def out_shape(self, shape):
+    def out_shape(self, shape: Shape) -> Shape:
         return (prod(shape),)
 
-    def forward(self, x, training):
+    def forward(self, x: Array, training: bool) -> Array:
         self.cache = x.shape
         return x.reshape(*x.shape[: x.ndim - len(self.in_shape)], -1)
 
-    def backward(self, dout):
+    def backward(self, dout: Array) -> Array:
         return dout.reshape(self.cache)

@@ -7,11 +7,15 @@ grows as ulp(L) / (2 h): below this floor nothing can be said. A wrong gradient 
 doesn't shrink with h at all.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from lab.nn.backend import Array
+from lab.nn.layer import Shape
+from lab.nn.network import Network
 from lab.nn.validation import require_known
 
 H = 1e-5  # near the best compromise between truncation and rounding in float64
@@ -19,8 +23,10 @@ STEPS = np.logspace(-1, -9, 17)
 RTOL = 1e-6
 MOST_ENTRIES = 400  # of one array that are looked at one by one
 
+Function = Callable[[np.ndarray], Any]  # of x, whose gradient is taken
 
-def rel_error(x, y):
+
+def rel_error(x: Array, y: Array) -> float:
     """The largest relative error, max |x - y| / max(1e-8, |x| + |y|).
 
     Where both are zero up to rounding it says more about the 1e-8 than about the gradient.
@@ -29,7 +35,7 @@ def rel_error(x, y):
     return np.max(np.abs(x - y) / np.maximum(1e-8, np.abs(x) + np.abs(y)))
 
 
-def eval_numerical_gradient(f, x, verbose=True, h=H):
+def eval_numerical_gradient(f: Function, x: np.ndarray, verbose: bool = True, h: float = H) -> np.ndarray:
     """The gradient of a number, by central differences.
 
     f: function of x that returns a number. x: float array; it is changed in place and restored, so a
@@ -44,7 +50,7 @@ def eval_numerical_gradient(f, x, verbose=True, h=H):
     return gradient
 
 
-def eval_numerical_gradient_array(f, x, df, h=H):
+def eval_numerical_gradient_array(f: Function, x: np.ndarray, df: np.ndarray, h: float = H) -> np.ndarray:
     """The gradient of sum(df * f(x)), by central differences.
 
     f: function of x that returns an array. df: the upstream gradient, of the shape of f(x).
@@ -58,13 +64,13 @@ def eval_numerical_gradient_array(f, x, df, h=H):
     return gradient
 
 
-def _require_floats(x):
+def _require_floats(x: Any) -> None:
     if getattr(getattr(x, "dtype", None), "kind", None) != "f":
         what = f"an array of {x.dtype}" if hasattr(x, "dtype") else type(x).__name__
         raise ValueError(f"x must be an array of floats, which h can be added to, not {what}")
 
 
-def f_at(f, x, index, h, copy=False):
+def f_at(f: Function, x: np.ndarray, index: Shape, h: float, copy: bool = False) -> Any:
     """f where x[index] is moved by h; x is as before afterwards. copy: f may return what it reuses."""
     before = x[index]
     x[index] = before + h
@@ -91,7 +97,7 @@ class GradientCheck:
     floor: np.ndarray = field(repr=False)  # what rounding alone can do, for each h
     slope: float | None  # of log error against log h above the floor; None if nothing lies above it
 
-    def __str__(self):
+    def __str__(self) -> str:
         place = f"[{', '.join(map(str, self.worst))}]" if self.worst else ""
         numbers = f"received {self.received:.6g}, expected {self.expected:.6g}"
         verdict = "agrees" if self.passed else "is wrong"
@@ -113,7 +119,15 @@ class GradientCheck:
         return "\n".join(lines)
 
 
-def explain_gradient(f, x, received, name="x", h=H, rtol=RTOL, seed=0):
+def explain_gradient(
+    f: Function,
+    x: np.ndarray,
+    received: Array,
+    name: str = "x",
+    h: float = H,
+    rtol: float = RTOL,
+    seed: int = 0,
+) -> GradientCheck:
     """Compare a gradient with central differences, and say what was found.
 
     f: function of x that returns a number. x: float64 array, changed in place and restored bit for bit.
@@ -162,7 +176,14 @@ def explain_gradient(f, x, received, name="x", h=H, rtol=RTOL, seed=0):
     )  # fmt: skip
 
 
-def check_gradients(net, X, y, names=None, h=H, rtol=RTOL):
+def check_gradients(
+    net: Network,
+    X: Array,
+    y: Array,
+    names: str | Iterable[str] | None = None,
+    h: float = H,
+    rtol: float = RTOL,
+) -> dict[str, GradientCheck]:
     """Check every gradient of a network's loss; running statistics and random streams are frozen.
 
     net: a single float64 network. X, y: as for its `loss`. names: of the parameters to check; default all.
@@ -171,7 +192,7 @@ def check_gradients(net, X, y, names=None, h=H, rtol=RTOL):
     if net.members is not None:
         raise ValueError("a gradient check takes a single network, not a population")
 
-    def loss(_):
+    def loss(_: np.ndarray) -> float:
         with net.frozen():
             return float(net.backpropagate(X, y))
 
@@ -183,13 +204,15 @@ def check_gradients(net, X, y, names=None, h=H, rtol=RTOL):
     return {name: explain_gradient(loss, params[name], gradients[name], name, h, rtol) for name in names}
 
 
-def _compare(received, quotient, h, ulp, rtol):
+def _compare(
+    received: float, quotient: Callable[..., float], h: float, ulp: float, rtol: float
+) -> tuple[float, float, float]:
     """(excess, expected, allowed): excess is how far off received is, as a multiple of what is allowed.
 
     quotient: function of h, a central difference. Where it doesn't agree it may be that a kink (ReLU at 0)
     lies within h; so smaller steps are tried, at the price of more rounding.
     """
-    first = None
+    first: Any = None
     for step in (h, h / 10, h / 100):
         # Richardson's extrapolation: truncation falls as step**4, rounding is tripled
         expected = float((4 * quotient(step / 2) - quotient(step)) / 3)
@@ -204,7 +227,7 @@ def _compare(received, quotient, h, ulp, rtol):
     return first
 
 
-def _difference(f, x, direction, h):
+def _difference(f: Function, x: np.ndarray, direction: np.ndarray, h: float) -> float:
     """The derivative of f along a direction, by central differences."""
     before = x.copy()
     try:

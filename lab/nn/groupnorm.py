@@ -7,21 +7,20 @@ channels and positions of one group in one sample. One group is layer norm over 
 are instance norm.
 """
 
-from collections.abc import Callable
 from numbers import Integral
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-from lab.nn.layer import Layer, scale_and_shift
+from lab.nn.backend import Array
+from lab.nn.layer import Into, Layer, Pair, Param, PerMember, Shape, scale_and_shift
 from lab.nn.standardize import (
     CONVENTIONS,
-    Array,
     Standardized,
     convention_of,
     eps_of,
     standardize,
     standardize_backward,
 )
-from lab.nn.validation import require_array, require_shape
+from lab.nn.validation import require_array, require_number, require_shape
 
 
 class GroupNormCache(NamedTuple):
@@ -29,10 +28,10 @@ class GroupNormCache(NamedTuple):
 
     standardized: Standardized  # x_hat: (..., channels and positions of a group, N * groups)
     gamma: Array  # (..., C)
-    shape: tuple[int, ...]  # of x
+    shape: Shape  # of x
 
 
-def groupnorm_forward(x, gamma, beta, gn_param):
+def groupnorm_forward(x: Array, gamma: Array, beta: Array, gn_param: Param) -> tuple[Array, GroupNormCache]:
     """Normalize each group of channels of each sample, then scale and shift each channel.
 
     x: (N, C) or (N, C, *positions) floats, in a population (K, N, C, *positions).
@@ -51,7 +50,9 @@ def groupnorm_forward(x, gamma, beta, gn_param):
     return out, GroupNormCache(standardized, gamma, x.shape)
 
 
-def groupnorm_backward(dout, cache, into=(None, None)):
+def groupnorm_backward(
+    dout: Array, cache: GroupNormCache, into: Into = (None, None)
+) -> tuple[Array, Array, Array]:
     """dout: the shape of x, the gradient with respect to out. into: arrays to write dgamma and dbeta to.
     Returns dx, dgamma, dbeta."""
     standardized, gamma, shape = cache
@@ -66,7 +67,7 @@ def groupnorm_backward(dout, cache, into=(None, None)):
     return standardize_backward(dx_hat, standardized).swapaxes(-1, -2).reshape(dout.shape), dgamma, dbeta
 
 
-def _by_group(x, gamma, beta, num_groups):
+def _by_group(x: Array, gamma: Array, beta: Array, num_groups: Any) -> Array:
     """x as (..., size of a group, N * groups): one column for each group of each sample."""
     for name, array in ("x", x), ("gamma", gamma), ("beta", beta):
         require_array(name, array)
@@ -83,7 +84,7 @@ def _by_group(x, gamma, beta, num_groups):
     return x.reshape(*x.shape[:lead], x.shape[lead] * num_groups, -1).swapaxes(-1, -2)
 
 
-def _channels(per_channel, x):
+def _channels(per_channel: Array, x: Array) -> Array:
     """(..., C) -> (..., 1, C, 1, ...), to combine with x."""
     positions = x.ndim - per_channel.ndim - 1
     shape = (*per_channel.shape[:-1], 1, per_channel.shape[-1], *[1] * positions)
@@ -94,14 +95,15 @@ class GroupNorm(Layer):
     """Group normalization of rows."""
 
     kind, title, family = "groupnorm", "group norm", "normalization"
-    pair: ClassVar[tuple[Callable, ...]] = (groupnorm_forward, groupnorm_backward)
+    pair: ClassVar[Pair] = (groupnorm_forward, groupnorm_backward)
     axes = (1,)
     settings: ClassVar[tuple[str, ...]] = ("eps", "convention", "num_groups")
     conventions = CONVENTIONS
     offered_with = ("weightstd",)
 
-    def __init__(self, features, num_groups, eps=1e-5, convention="course"):
+    def __init__(self, features: int, num_groups: int, eps: PerMember = 1e-5, convention: str = "course"):
         """num_groups: a divisor of the features. Raises ValueError for another number."""
+        require_number("num_groups", num_groups, least=1, whole=True)
         if features % num_groups:
             raise ValueError(f"num_groups must divide the {features} units of each layer, not {num_groups!r}")
         param = {"eps": eps, "convention": convention, "num_groups": int(num_groups)}

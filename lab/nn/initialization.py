@@ -1,10 +1,14 @@
 """How weights start: normal with mean 0 and this standard deviation."""
 
+from collections.abc import Callable, Iterable
+from types import ModuleType
+
 import numpy as np
 
 from lab.nn import random
+from lab.nn.layer import Layer, PerMember
 
-INITIALIZATIONS = {
+INITIALIZATIONS: dict[str, Callable[[int, int, PerMember], PerMember]] = {
     "normal": lambda fan_in, fan_out, weight_scale: weight_scale,
     # He and others, 2015, equation 10
     "he": lambda fan_in, fan_out, weight_scale: (2 / fan_in) ** 0.5,
@@ -13,7 +17,14 @@ INITIALIZATIONS = {
 }
 
 
-def initialize(layers, initialization, weight_scale, seed, members, xp):
+def initialize(
+    layers: Iterable[Layer],
+    initialization: str,
+    weight_scale: PerMember,
+    seed: PerMember,
+    members: int | None,
+    xp: ModuleType,
+) -> None:
     """Draw the weights, layer by layer, as courses do; all else starts as its layer says.
 
     layers: with their `values`, which are written. weight_scale, seed: in a population also one for each of

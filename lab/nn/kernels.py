@@ -344,20 +344,25 @@ def in_memory_order(x):
 
 
 def relu_forward(x):
+    out = np.empty_like(x)
+    if x.ndim < 4 and x.flags.c_contiguous:  # rows, the shortest way
+        cut(x, out)
+        return out, x
     entries = in_memory_order(x)
     if entries is None:
         return relu.relu_forward(x)
-    out = np.empty_like(x)
     cut(entries, in_memory_order(out))
     return out, x
 
 
 def relu_backward(dout, cache):
+    dx = np.empty_like(dout)
+    if dout.ndim < 4 and dout.flags.c_contiguous and cache.flags.c_contiguous:
+        return dx if cut_backward(dout, cache, dx) else relu.relu_backward(dout, cache)
     entries, upstream = in_memory_order(cache), in_memory_order(dout)
-    if entries is not None and upstream is not None and dout.strides == cache.strides:
-        dx = np.empty_like(dout)
-        if cut_backward(upstream, entries, in_memory_order(dx)):
-            return dx
+    fitting = entries is not None and upstream is not None and dout.strides == cache.strides
+    if fitting and cut_backward(upstream, entries, in_memory_order(dx)):
+        return dx
     return relu.relu_backward(dout, cache)
 
 

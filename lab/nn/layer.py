@@ -2,11 +2,18 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
+from types import ModuleType
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from lab.nn.backend import Array
+
 Shape = tuple[int, ...]
+Pair = tuple[Callable, ...]  # forward and backward
+Param = dict[str, Any]  # settings and running state by name, bn_param
+Into = tuple[Array | None, ...]  # what gradients are written to; None where a new array is made
+PerMember = Any  # one value, or a sequence of K: one for each member of a population
 
 
 class Parameter(NamedTuple):
@@ -36,32 +43,34 @@ class Layer:
     draws from, which belongs to the network and isn't part of the state. settings, conventions: what of an
     architecture's settings its constructor takes by name, and the conventions that it knows. instead_of: the
     kind whose form it is for samples of other axes. offered_with: the kinds that a normalization is joined
-    with by name. cuts: whether a unit of the activation is dead that is positive for no sample.
-    saturates_beyond: |input| from which the slope is under 5 % of its greatest value.
+    with by name. needs_batch: whether one sample is too few in training mode. cuts: whether a unit of the
+    activation is dead that is positive for no sample. saturates_beyond: |input| from which the slope is under
+    5 % of its greatest value.
     """
 
     kind: ClassVar[str] = ""
     title: ClassVar[str] = ""
     family: ClassVar[str] = ""
-    pair: ClassVar[tuple[Callable, ...]] = ()
+    pair: ClassVar[Pair] = ()
     axes: ClassVar[Shape] = ()
     stream: ClassVar[str] = ""
     settings: ClassVar[tuple[str, ...]] = ()
     conventions: ClassVar[Mapping[str, Any]] = {}
     instead_of: ClassVar[str] = ""
     offered_with: ClassVar[tuple[str, ...]] = ()
+    needs_batch: ClassVar[bool] = False
     cuts: ClassVar[bool] = False
     saturates_beyond: ClassVar[float | None] = None
 
-    def __init__(self, parameters: Iterable[Parameter] = (), param: Any = None):
+    def __init__(self, parameters: Iterable[Parameter] = (), param: Param | None = None):
         """param: the settings and running state that forward takes last (its "mode" is kept up to date), or
         None where it takes none."""
         self.parameters = tuple(parameters)
         self.param: Any = param
-        self.functions = self.pair
+        self.functions: Pair = self.pair
         self.in_shape: Any = None  # of a sample, as `fit` was told
-        self.values: tuple = ()  # views into the network's flat buffers, bound by the network
-        self.gradients: tuple = ()
+        self.values: tuple[Array, ...] = ()  # views into the network's flat buffers, bound by the network
+        self.gradients: tuple[Array, ...] = ()
         self.cache: Any = None
 
     def walk(self) -> Iterator["Layer"]:
@@ -88,13 +97,13 @@ class Layer:
         """The shape of what comes out of a sample of this shape. Raises ValueError where it doesn't fit."""
         return shape
 
-    def start(self, members: int | None, xp, dtype):
+    def start(self, members: int | None, xp: ModuleType, dtype: np.dtype) -> None:
         """Make what training begins with: settings for each of K members, running statistics."""
         eps = (self.param or {}).get("eps", 0.0)
         if np.ndim(eps):
             self.param["eps"] = xp.asarray(np.asarray(eps, dtype=dtype))[:, None]
 
-    def forward(self, x, training):
+    def forward(self, x: Array, training: bool) -> Array:
         """out, in training or test mode."""
         if self.param is None:
             out, self.cache = self.functions[0](x, *self.values)
@@ -103,7 +112,7 @@ class Layer:
             out, self.cache = self.functions[0](x, *self.values, self.param)
         return out
 
-    def backward(self, dout):
+    def backward(self, dout: Array) -> Array:
         """dx; the gradients of the parameters are written into the network's buffer."""
         if not self.gradients:
             return self.functions[1](dout, self.cache)
@@ -111,17 +120,17 @@ class Layer:
         self._keep(gradients)
         return dx
 
-    def _keep(self, gradients):
+    def _keep(self, gradients: Iterable[Array]) -> None:
         """Write the gradients that the function hasn't written itself into the network's buffer."""
         for view, gradient in zip(self.gradients, gradients, strict=True):
             if gradient is not view:
                 view[...] = gradient
 
-    def state(self):
+    def state(self) -> Param:
         """A copy of the settings and running statistics."""
         return deepcopy({name: value for name, value in (self.param or {}).items() if name != "rng"})
 
-    def load_state(self, state):
+    def load_state(self, state: Param) -> None:
         """Go back to what `state` returned."""
         if self.param is not None:
             rng = {name: self.param[name] for name in ("rng",) if name in self.param}

@@ -8,10 +8,10 @@ mode alike. Up to gamma and beta it is batch normalization of the transposed min
 
 from typing import NamedTuple
 
-from lab.nn.layer import Layer, scale_and_shift
+from lab.nn.backend import Array
+from lab.nn.layer import Into, Layer, Param, PerMember, scale_and_shift
 from lab.nn.standardize import (
     CONVENTIONS,
-    Array,
     Standardized,
     convention_of,
     eps_of,
@@ -31,7 +31,7 @@ class LayerNormCache(NamedTuple):
     gamma: Array  # (..., D)
 
 
-def layernorm_forward(x, gamma, beta, ln_param):
+def layernorm_forward(x: Array, gamma: Array, beta: Array, ln_param: Param) -> tuple[Array, LayerNormCache]:
     """Normalize each row over its features, then scale and shift each feature.
 
     x: (..., N, D) floats. gamma, beta: (..., D). ln_param: optional "eps" (1e-5) and "convention".
@@ -45,7 +45,9 @@ def layernorm_forward(x, gamma, beta, ln_param):
     return out, LayerNormCache(standardized, gamma)
 
 
-def layernorm_backward(dout, cache, into=(None, None)):
+def layernorm_backward(
+    dout: Array, cache: LayerNormCache, into: Into = (None, None)
+) -> tuple[Array, Array, Array]:
     """dout: (..., N, D), the gradient with respect to out. into: arrays to write dgamma and dbeta to.
     Returns dx, dgamma, dbeta."""
     standardized, gamma = cache
@@ -66,5 +68,5 @@ class LayerNorm(Layer):
     conventions = CONVENTIONS
     offered_with = ("weightstd",)
 
-    def __init__(self, features, eps=1e-5, convention="course"):
+    def __init__(self, features: int, eps: PerMember = 1e-5, convention: str = "course"):
         super().__init__(scale_and_shift(features), {"eps": eps, "convention": convention})

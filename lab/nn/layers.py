@@ -1,6 +1,8 @@
 """The registry of layers: everything that lists layers, normalizations or activations reads it here."""
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from lab.nn.affine import Affine
 from lab.nn.avg_pool import AvgPool
@@ -54,7 +56,7 @@ LAYERS: dict[str, type[Layer]] = {
     )
 }
 # The functions of all layers by the names that courses know them by.
-FUNCTIONS = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     name: function
     for layer in LAYERS.values()
     for name, function in vars(sys.modules[layer.__module__]).items()

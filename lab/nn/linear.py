@@ -1,5 +1,8 @@
 """What affine layers and convolutions have in common."""
 
+from collections.abc import Iterator
+
+from lab.nn.backend import Array
 from lab.nn.layer import Layer
 from lab.nn.weightstd import WeightStd
 
@@ -12,12 +15,12 @@ class Linear(Layer):
     is_first = False  # its input is the data: nobody needs dx, and no member has an input of its own
     weightstd: WeightStd | None = None
 
-    def walk(self):
+    def walk(self) -> Iterator[Layer]:
         if self.weightstd:
             yield self.weightstd
         yield self
 
-    def forward(self, x, training):
+    def forward(self, x: Array, training: bool) -> Array:
         w, b = self.values
         if self.weightstd:
             w = self.weightstd.forward(w, training)
@@ -25,7 +28,7 @@ class Linear(Layer):
         out, self.cache = self.functions[0](x, w, b, *settings)
         return out
 
-    def backward(self, dout):
+    def backward(self, dout: Array) -> Array:
         needs_dx = not self.is_first
         dx, dw, db = self.functions[1](dout, self.cache, into=self.gradients, needs_dx=needs_dx)
         if self.weightstd:

@@ -1,12 +1,15 @@
 """Max pooling: the largest entry of each window, channel by channel."""
 
-from lab.nn.backend import namespace
+from lab.nn.backend import Array, namespace
 from lab.nn.images import channels_first, channels_last
-from lab.nn.pool import Pool, pool_places
+from lab.nn.layer import Param
+from lab.nn.pool import Place, Pool, pool_places
 from lab.nn.validation import require_shape
 
+MaxPoolCache = tuple[Array, Array, list[Place]]  # x, out with its channels last; see `pool_places`
 
-def max_pool_forward(x, pool_param):
+
+def max_pool_forward(x: Array, pool_param: Param) -> tuple[Array, MaxPoolCache]:
     """x: (..., C, H, W), usually (N, C, H, W), in a population (K, N, C, H, W).
 
     pool_param: "pool_height", "pool_width" and "stride". Rows and columns at the end that don't fill a window
@@ -22,7 +25,7 @@ def max_pool_forward(x, pool_param):
     return channels_first(out), (x, out, places)
 
 
-def max_pool_backward(dout, cache):
+def max_pool_backward(dout: Array, cache: MaxPoolCache) -> Array:
     """dout: the shape of out. Returns dx. In a tie the gradient goes to one entry, the first row by row."""
     x, out, places = cache
     dout = _checked(dout, out)
@@ -37,7 +40,7 @@ def max_pool_backward(dout, cache):
     return channels_first(dx)
 
 
-def _checked(dout, out):
+def _checked(dout: Array, out: Array) -> Array:
     """dout with its channels last. Raises ValueError unless it has the shape of out."""
     require_shape("dout", dout, channels_first(out).shape)
     return channels_last(dout)

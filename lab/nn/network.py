@@ -1,16 +1,19 @@
 """A network: a chain of layers on flat buffers, single or as a population."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy, deepcopy
 from math import prod
+from types import ModuleType
+from typing import Any, Self
 
 import numpy as np
 
 from lab.nn import population, random
-from lab.nn.flat import lay_out
+from lab.nn.backend import Array, DType
+from lab.nn.flat import Views, lay_out
 from lab.nn.initialization import initialize
-from lab.nn.layer import Layer, Shape, fit
+from lab.nn.layer import Layer, Pair, Param, PerMember, Shape, fit
 from lab.nn.linear import Linear
 from lab.nn.own import put_in
 from lab.nn.softmax import softmax_loss
@@ -41,15 +44,15 @@ class Network:
         layers: Iterable[Layer],
         input_shape: Shape,
         *,
-        reg=0.0,
-        weight_scale=1e-2,
-        initialization="normal",
-        dtype=np.float32,
-        seed=None,
-        data_seed=None,
-        own=None,
-        members=None,
-        xp=np,
+        reg: PerMember = 0.0,
+        weight_scale: PerMember = 1e-2,
+        initialization: str = "normal",
+        dtype: DType = np.float32,
+        seed: PerMember = None,
+        data_seed: int | None = None,
+        own: Mapping[str, Pair] | None = None,
+        members: int | None = None,
+        xp: ModuleType = np,
     ):
         self.layers, self.input_shape = list(layers), tuple(map(int, input_shape))
         self.all_layers = [layer for one in self.layers for layer in one.walk()]
@@ -77,7 +80,7 @@ class Network:
         self._bind()
         initialize(self.all_layers, initialization, weight_scale, seed, self.members, xp)
 
-    def loss(self, X, y=None):
+    def loss(self, X: Array, y: Array = None) -> Any:
         """The course's face of the network.
 
         X: (N, ...), each sample of input_shape, or of another shape with as many features. y: (N,) labels in
@@ -92,9 +95,8 @@ class Network:
             return self.scores(X)
         labels = self._labels(y, len(self._samples(X)))
         if not 0 <= int(labels.min()) <= int(labels.max()) < self.num_classes:
-            raise ValueError(
-                f"y must lie in 0 .. {self.num_classes - 1}, not in {labels.min()} .. {labels.max()}"
-            )
+            wrong = f"{labels.min()} .. {labels.max()}"
+            raise ValueError(f"y must lie in 0 .. {self.num_classes - 1}, not in {wrong}")
         if self._is_repeatable:
             before = self._stream_states()
         loss = self.backpropagate(X, y)
@@ -102,11 +104,11 @@ class Network:
             self._set_streams(before)
         return loss, {name: view.copy() for name, view in self._gradients.items()}
 
-    def scores(self, X):
+    def scores(self, X: Array) -> Array:
         """The scores in test mode: (N, num_classes), in a population (K, N, num_classes)."""
         return self._forward(self._samples(X), training=False)
 
-    def backpropagate(self, X, y):
+    def backpropagate(self, X: Array, y: Array) -> Array:
         """The loss of a minibatch in training mode, shape () or (K,); its gradient is written to
         `flat_gradient` and stays there until the next call. Takes what `loss` takes."""
         samples = self._samples(X)
@@ -122,46 +124,46 @@ class Network:
         return loss
 
     @property
-    def reg(self):
+    def reg(self) -> PerMember:
         """L2: a number, in a population also one for each member. May be changed at any time."""
         return self._reg
 
     @reg.setter
-    def reg(self, value):
+    def reg(self, value: PerMember) -> None:
         self._reg = value
         decay = np.broadcast_to(np.asarray(value, dtype=self.dtype), self.members or ())
         self._decay = self.xp.asarray(decay) if np.any(value) else None
 
     @property
-    def params(self):
+    def params(self) -> Views:
         """The parameters by name."""
         return self._params
 
     @params.setter
-    def params(self, values):
+    def params(self, values: Mapping[str, Array]) -> None:
         if set(values) != set(self._params):
             raise ValueError(f"params needs exactly {', '.join(self._params)}, not {', '.join(values)}")
         for name in self._params:
             self._params[name] = values[name]
 
     @property
-    def num_layers(self):
+    def num_layers(self) -> int:
         """The number of layers with weights."""
         return sum(layer.family == "linear" for layer in self.all_layers)
 
     @property
-    def bn_params(self):
+    def bn_params(self) -> list[Param]:
         """Settings and running statistics of each normalization of activations, from the first layer on."""
         return [layer.param for layer in self.all_layers if layer.family == "normalization" and layer.param]
 
-    def replace(self, leaves):
+    def replace(self, leaves: Mapping[Any, Any]) -> None:
         """Put compiled functions in the place of the lab's own, {old: new}; see `lab.nn.compiled`."""
         for layer in self.all_layers:
             layer.functions = leaves.get(layer.functions, layer.functions)
         self._softmax_loss = leaves.get(self._softmax_loss, self._softmax_loss)
 
     @contextmanager
-    def frozen(self):
+    def frozen(self) -> Iterator[Self]:
         """Within it, training mode may change running statistics and draw random numbers; at its end
         both are what they were."""
         layers, streams = [layer.state() for layer in self.all_layers], self._stream_states()
@@ -172,7 +174,7 @@ class Network:
                 layer.load_state(state)
             self._set_streams(streams)
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """A copy of all that training changes: parameters, running statistics, and the random streams,
         unless they are NumPy's global one, which isn't the network's to set back."""
         return {
@@ -181,14 +183,14 @@ class Network:
             "streams": self._stream_states() if self._is_repeatable else {},
         }
 
-    def load_state(self, state):
+    def load_state(self, state: Mapping[str, Any]) -> None:
         """Go back, bit for bit, to what `state` returned."""
         self.flat_params[...] = state["params"]
         for layer, layer_state in zip(self.all_layers, state["layers"], strict=True):
             layer.load_state(layer_state)
         self._set_streams(state["streams"])
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """A network of its own with the same state; copied views would no longer be views."""
         for layer in self.all_layers:
             layer.cache = None  # needed between forward and backward only
@@ -201,7 +203,7 @@ class Network:
 
     # --- inside -------------------------------------------------------------------------------------
 
-    def _bind(self):
+    def _bind(self) -> None:
         """Lay all parameters into one contiguous buffer and all gradients into another."""
         where = self.members, self.xp, self.dtype
         self.flat_params, self._params = lay_out(self.all_layers, "values", *where)
@@ -216,34 +218,31 @@ class Network:
         if isinstance(self._learning[-1], Linear):
             self._learning[-1].is_first = True
 
-    def _forward(self, out, training):
+    def _forward(self, out: Array, training: bool) -> Array:
         if self.members is not None and not isinstance(self._learning[-1], Linear):  # which may share x
             out = self.xp.broadcast_to(out, (self.members, *out.shape))
         for layer in self.layers:
             out = layer.forward(out, training)
         return out
 
-    def _samples(self, X):
+    def _samples(self, X: Array) -> Array:
         """X as (N, *input_shape) in the network's dtype, on its device."""
-        X = self.xp.asarray(X)
-        if X.ndim < 2 or not len(X) or prod(X.shape[1:]) != prod(self.input_shape):
-            raise ValueError(
-                f"X has shape {X.shape}; the network needs (N, ...), N at least 1, with "
-                f"{prod(self.input_shape)} features each"
-            )
+        X, features = self.xp.asarray(X), prod(self.input_shape)
+        if X.ndim < 2 or not len(X) or prod(X.shape[1:]) != features:
+            needed = f"(N, ...), N at least 1, with {features} features each"
+            raise ValueError(f"X has shape {X.shape}; the network needs {needed}")
         return X.reshape(X.shape[0], *self.input_shape).astype(self.dtype, copy=False)
 
-    def _labels(self, y, n):
+    def _labels(self, y: Array, n: int) -> Array:
         y = self.xp.asarray(y)
         if y.shape != (n,) or y.dtype.kind not in "iu":
-            raise ValueError(
-                f"y must be {n} integer labels, one for each row of X, not {y.dtype} of shape {y.shape}"
-            )
+            found = f"{y.dtype} of shape {y.shape}"
+            raise ValueError(f"y must be {n} integer labels, one for each row of X, not {found}")
         return y
 
-    def _stream_states(self):
+    def _stream_states(self) -> dict[str, Any]:
         return {purpose: random.get_state(rng) for purpose, rng in self._streams.items()}
 
-    def _set_streams(self, states):
+    def _set_streams(self, states: Mapping[str, Any]) -> None:
         for purpose, state in states.items():
             random.set_state(self._streams[purpose], state)

@@ -5,16 +5,18 @@ distribution, mu ~ U(-n_mu, n_mu) and sigma ~ U(1, n_sigma), and each sample dra
 m ~ U(mu - r_mu, mu + r_mu) and s ~ N(sigma, r_sigma**2). The default sizes are the lab's choice.
 """
 
+from collections.abc import Mapping
+
 from lab.nn import random
-from lab.nn.backend import namespace
+from lab.nn.backend import Array, namespace
 from lab.nn.images import as_drawn, drawn_shape
-from lab.nn.layer import Layer
+from lab.nn.layer import Layer, Param
 from lab.nn.validation import require_array, require_shape
 
 NOISE = {"n_mu": 0.5, "n_sigma": 1.25, "r_mu": 0.1, "r_sigma": 0.1}
 
 
-def noise_forward(x, noise_param):
+def noise_forward(x: Array, noise_param: Param) -> tuple[Array, Array | None]:
     """Shift and scale every unit of every sample at random in training mode; nothing in test mode.
 
     x: floats, rows (N, D) or images (N, C, H, W), whose units are the entries of a sample; in a population
@@ -41,7 +43,7 @@ def noise_forward(x, noise_param):
     return s * x + m, s
 
 
-def noise_backward(dout, cache):
+def noise_backward(dout: Array, cache: Array | None) -> Array:
     """dout: the shape of x. Returns dx."""
     require_array("dout", dout)
     if cache is not None:
@@ -56,6 +58,6 @@ class Noise(Layer):
     pair = noise_forward, noise_backward
     stream = "noise"
 
-    def __init__(self, sizes=NOISE):
+    def __init__(self, sizes: Mapping[str, float] = NOISE):
         """sizes: some of `NOISE`, by name; those that are missing are as there."""
         super().__init__(param={name: float(size) for name, size in sizes.items()})

@@ -4,7 +4,12 @@
 also an array (K, 1). The names of the coefficients are those of the papers.
 """
 
-from lab.nn.backend import namespace
+from collections.abc import Mapping
+from typing import Any
+
+from lab.nn.backend import Array, namespace
+
+Rate = float | Array
 
 
 class SGD:
@@ -13,7 +18,7 @@ class SGD:
     coefficients: tuple[str, ...] = ()
     slots: tuple[str, ...] = ()  # names of the running vectors, all of the shape of params
 
-    def __init__(self, params, **coefficients):
+    def __init__(self, params: Array, **coefficients: float):
         """coefficients: override the class's. Raises ValueError for one that this rule doesn't have."""
         for name, value in coefficients.items():
             if name not in self.coefficients:
@@ -25,20 +30,20 @@ class SGD:
         self.velocities = {slot: xp.zeros_like(params) for slot in self.slots}
         self._scratch = xp.empty_like(params)
 
-    def update(self, params, gradient, rate):
+    def update(self, params: Array, gradient: Array, rate: Rate) -> None:
         """Change params in place."""
         self.t += 1
         params -= self._times(gradient, rate)
 
-    def _times(self, vector, factor):
+    def _times(self, vector: Array, factor: Rate) -> Array:
         """factor * vector, without a new array."""
         return namespace(vector).multiply(vector, factor, out=self._scratch)
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """A copy of all that changes from update to update."""
         return {"t": self.t, **{slot: vector.copy() for slot, vector in self.velocities.items()}}
 
-    def load_state(self, state):
+    def load_state(self, state: Mapping[str, Any]) -> None:
         """Go back to what `state` returned."""
         self.t = state["t"]
         for slot, vector in self.velocities.items():
@@ -52,7 +57,7 @@ class Momentum(SGD):
     slots = ("v",)
     momentum = 0.9
 
-    def update(self, params, gradient, rate):
+    def update(self, params: Array, gradient: Array, rate: Rate) -> None:
         v = self.velocities["v"]
         self.t += 1
         v *= self.momentum
@@ -71,7 +76,7 @@ class RMSProp(SGD):
     decay_rate = 0.99
     epsilon = 1e-8
 
-    def update(self, params, gradient, rate):
+    def update(self, params: Array, gradient: Array, rate: Rate) -> None:
         c, xp = self.velocities["c"], namespace(params)
         self.t += 1
         square = xp.multiply(gradient, gradient, out=self._scratch)
@@ -97,14 +102,14 @@ class Adam(SGD):
     beta2 = 0.999
     epsilon = 1e-8
 
-    def update(self, params, gradient, rate):
+    def update(self, params: Array, gradient: Array, rate: Rate) -> None:
         self.t += 1
         # rate * m_hat / (sqrt(v_hat) + epsilon), with m_hat = m * m_scale and v_hat = v * v_scale
         m_scale = (1 - self.beta1) / (1 - self.beta1**self.t)
         root_v_scale = ((1 - self.beta2) / (1 - self.beta2**self.t)) ** 0.5
         self._apply(params, gradient, rate * (m_scale / root_v_scale), self.epsilon / root_v_scale)
 
-    def _apply(self, params, gradient, rate, epsilon):
+    def _apply(self, params: Array, gradient: Array, rate: Rate, epsilon: float) -> None:
         """Fold the gradient into m and v, then w -= m / (sqrt(v) + epsilon) * rate."""
         m, v, xp = self.velocities["m"], self.velocities["v"], namespace(params)
         m *= self.beta1
@@ -118,4 +123,4 @@ class Adam(SGD):
         params -= step
 
 
-OPTIMIZERS = {"sgd": SGD, "momentum": Momentum, "rmsprop": RMSProp, "adam": Adam}
+OPTIMIZERS: dict[str, type[SGD]] = {"sgd": SGD, "momentum": Momentum, "rmsprop": RMSProp, "adam": Adam}

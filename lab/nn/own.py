@@ -5,19 +5,23 @@ was made; what they raise goes through untouched. They are written for one netwo
 they are applied member by member.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import prod
+from types import ModuleType
+from typing import Any
 
-from lab.nn.backend import namespace
-from lab.nn.layer import Layer
+from lab.nn.backend import Array, namespace
+from lab.nn.layer import Layer, Pair, Param, Shape
 from lab.nn.layers import LAYERS
 from lab.nn.random import get_state, set_state
 from lab.nn.validation import require_known
 
 OPTIONAL = ("activation", "random", "weights")  # families that a network may have or not
 
+CheckedCache = tuple[list[Shape], Any]  # shapes of what gradients are returned of, the pair's own cache
 
-def put_in(own, layers, members=None):
+
+def put_in(own: Mapping[str, Pair], layers: Sequence[Layer], members: int | None = None) -> None:
     """Put own pairs in the place of the lab's, in each layer of their kind.
 
     own: {kind: (forward, backward)}. layers: of a network. members: K in a population.
@@ -27,8 +31,8 @@ def put_in(own, layers, members=None):
         raise ValueError(f"layers must be a dict of pairs of functions, not {own!r}")
     kinds = {layer.kind for layer in layers if layer.pair}
     axes = {len(layer.in_shape) for layer in layers if layer.family == "activation"} or {1, 3}
-    for kind, layer in LAYERS.items():
-        is_possible = layer.family in OPTIONAL or (layer.family == "normalization" and axes & {*layer.axes})
+    for kind, one in LAYERS.items():
+        is_possible = one.family in OPTIONAL or (one.family == "normalization" and axes & {*one.axes})
         kinds |= {kind} if is_possible else set()
     require_known("layers", own, sorted(kinds))
     for kind, pair in own.items():
@@ -39,7 +43,7 @@ def put_in(own, layers, members=None):
             layer.functions = adopt(own[layer.kind], layer, members)
 
 
-def adopt(pair, layer: Layer, members=None):
+def adopt(pair: Pair, layer: Layer, members: int | None = None) -> Pair:
     """The pair as the layer wants it.
 
     pair: (forward, backward). members: K in a population.
@@ -47,13 +51,13 @@ def adopt(pair, layer: Layer, members=None):
     """
     own_forward, own_backward = pair
 
-    def out_shape(x):
+    def out_shape(x: Array) -> Shape:
         """Of what comes out of x, which may have no member axis of its own."""
         if layer.in_shape is None:
             return x.shape
         return (*x.shape[: x.ndim - len(layer.in_shape)], *layer.out_shape(layer.in_shape))
 
-    def forward(x, *arguments):
+    def forward(x: Array, *arguments: Any) -> tuple[Array, Any]:
         if members is None:
             return _forward(own_forward, x, arguments, out_shape(x))
         is_shared = layer.in_shape is not None and x.ndim == len(layer.in_shape) + 1  # it is the data
@@ -73,7 +77,7 @@ def adopt(pair, layer: Layer, members=None):
                 _collect(param, [own[i] for own in by_member], xp)
         return xp.stack(outs), caches
 
-    def backward(dout, cache, **_):
+    def backward(dout: Array, cache: Any, **_: Any) -> Array | tuple[Array, ...]:
         if members is None:
             return _backward(own_backward, dout, cache)
         results = [_backward(own_backward, dout[k], cache[k]) for k in range(members)]
@@ -85,7 +89,9 @@ def adopt(pair, layer: Layer, members=None):
     return forward, backward
 
 
-def _forward(forward, x, arguments, expected):
+def _forward(
+    forward: Callable, x: Array, arguments: Iterable[Any], expected: Shape
+) -> tuple[Array, CheckedCache]:
     """(out in the dtype of x, what `_backward` needs). expected: the shape of out."""
     name, result = getattr(forward, "__name__", "forward"), forward(x, *arguments)
     if not isinstance(result, tuple) or len(result) != 2:
@@ -97,7 +103,7 @@ def _forward(forward, x, arguments, expected):
     return out.astype(x.dtype, copy=False), ([x.shape, *parameters], cache)
 
 
-def _backward(backward, dout, checked_cache):
+def _backward(backward: Callable, dout: Array, checked_cache: CheckedCache) -> Array | tuple[Array, ...]:
     """dx alone where there are no parameters, else the tuple of gradients, all in the dtype of dout."""
     shapes, cache = checked_cache
     name, result = getattr(backward, "__name__", "backward"), backward(dout, cache)
@@ -117,7 +123,7 @@ def _backward(backward, dout, checked_cache):
     return tuple(fitted) if len(fitted) > 1 else fitted[0]
 
 
-def _of_member(argument, k):
+def _of_member(argument: Any, k: int) -> Any:
     """Member k's part of a parameter, or of a dict of settings and running statistics; numbers are shared."""
     if not isinstance(argument, dict):
         return argument[k] if hasattr(argument, "shape") else argument
@@ -128,7 +134,7 @@ def _of_member(argument, k):
     }
 
 
-def _collect(param, of_members, xp):
+def _collect(param: Param, of_members: Sequence[Param], xp: ModuleType) -> None:
     """Put together what the members' calls left in their dicts."""
     for name, value in of_members[0].items():
         if hasattr(value, "shape"):
@@ -137,7 +143,7 @@ def _collect(param, of_members, xp):
             param[name] = value
 
 
-def _described(value):
+def _described(value: Any) -> str:
     """A value in an error message."""
     shape = getattr(value, "shape", None)
     if shape is not None:

@@ -1,10 +1,16 @@
 """What max and average pooling have in common: windows without weights."""
 
-from lab.nn.layer import Layer
+from types import EllipsisType
+from typing import Any
+
+from lab.nn.backend import Array
+from lab.nn.layer import Layer, Param, Shape
 from lab.nn.validation import require_array, require_number
 
+Place = tuple[EllipsisType, slice, slice, slice]
 
-def pool_places(x, pool_param):
+
+def pool_places(x: Array, pool_param: Param) -> list[Place]:
     """For each entry of a window, row by row, an index that takes it at all positions of the window, from x
     with its channels last, (..., H, W, C).
 
@@ -23,9 +29,9 @@ def pool_places(x, pool_param):
     ]
 
 
-def _window(shape, pool_param):
+def _window(shape: Shape, pool_param: Param) -> tuple[int, int, int]:
     """(pool_height, pool_width, stride). Raises ValueError unless the window fits in images of this shape."""
-    sizes = {name: pool_param.get(name) for name in ("pool_height", "pool_width", "stride")}
+    sizes: dict[str, Any] = {name: pool_param.get(name) for name in ("pool_height", "pool_width", "stride")}
     for name, number in sizes.items():
         require_number(name, number, least=1, whole=True)
     height, width, stride = map(int, sizes.values())
@@ -34,7 +40,7 @@ def _window(shape, pool_param):
     return height, width, stride
 
 
-def _starts(length, window, stride):
+def _starts(length: int, window: int, stride: int) -> range:
     """Where windows begin along an axis."""
     return range(0, length - window + 1, stride)
 
@@ -44,11 +50,11 @@ class Pool(Layer):
 
     axes = (3,)
 
-    def __init__(self, size=2, stride=None):
+    def __init__(self, size: int = 2, stride: int | None = None):
         """stride: None is the size: windows that don't overlap."""
         sizes = {"pool_height": size, "pool_width": size, "stride": size if stride is None else stride}
         super().__init__(param=sizes)
 
-    def out_shape(self, shape):
+    def out_shape(self, shape: Shape) -> Shape:
         height, width, stride = _window(shape, self.param)
         return shape[0], len(_starts(shape[1], height, stride)), len(_starts(shape[2], width, stride))

@@ -1,14 +1,16 @@
 """What the members of a population may differ in, and how many they are."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from lab.nn.initialization import INITIALIZATIONS
+from lab.nn.layer import PerMember
 from lab.nn.validation import require_choice, require_number
 
 
-def validate(given: Mapping):
+def validate(given: Mapping[str, Any]) -> None:
     """Check those arguments of `Network` that no layer sees, {name: value}.
 
     Raises ValueError, naming the argument, the value and what is allowed.
@@ -26,7 +28,7 @@ def validate(given: Mapping):
         raise ValueError(f"dtype must be float32 or float64, not {given['dtype']!r}")
 
 
-def members(count: int | None = None, **settings) -> int | None:
+def members(count: int | None = None, **settings: PerMember) -> int | None:
     """K if any setting is a sequence, or as many as are told, else None. Raises ValueError if two differ in
     length."""
     lengths = {name: len(np.ravel(value)) for name, value in settings.items() if np.ndim(value)}

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lab.nn.layer import Layer, Parameter
-from lab.nn.standardize import Array, eps_of, inverse_std, sum_of_rows
+from lab.nn.backend import Array
+from lab.nn.layer import Into, Layer, Param, Parameter, PerMember, Shape
+from lab.nn.standardize import eps_of, inverse_std, sum_of_rows
 from lab.nn.validation import require_array, require_shape
 
 
@@ -21,10 +22,10 @@ class RMSNormCache(NamedTuple):
     x_hat: Array  # (..., N, C, positions); rows have one position
     inv_rms: Array  # (..., N)
     gamma: Array  # (..., C)
-    shape: tuple[int, ...]  # of x
+    shape: Shape  # of x
 
 
-def rmsnorm_forward(x, gamma, rms_param):
+def rmsnorm_forward(x: Array, gamma: Array, rms_param: Param) -> tuple[Array, RMSNormCache]:
     """Divide each row by the root of its mean square, then scale each feature.
 
     x: (N, D) floats, or (N, C, *positions) with the mean square over channels and positions of a sample; in a
@@ -43,7 +44,7 @@ def rmsnorm_forward(x, gamma, rms_param):
     return out, RMSNormCache(x_hat, inv_rms, gamma, x.shape)
 
 
-def rmsnorm_backward(dout, cache, into=(None,)):
+def rmsnorm_backward(dout: Array, cache: RMSNormCache, into: Into = (None,)) -> tuple[Array, Array]:
     """dx = inv_rms * (dx_hat - x_hat * mean(dx_hat * x_hat)), with dx_hat = gamma * dout.
 
     dout: the shape of x, the gradient with respect to out. into: an array to write dgamma to.
@@ -59,7 +60,7 @@ def rmsnorm_backward(dout, cache, into=(None,)):
     return dx.reshape(shape), dgamma
 
 
-def _fit(x, gamma):
+def _fit(x: Array, gamma: Array) -> Array:
     """gamma in the dtype of x. Raises ValueError unless it has one entry for each channel of x."""
     require_array("x", x)
     require_array("gamma", gamma)
@@ -80,6 +81,6 @@ class RMSNorm(Layer):
     axes = (1, 3)
     settings = ("eps",)
 
-    def __init__(self, features, eps=1e-5):
+    def __init__(self, features: int, eps: PerMember = 1e-5):
         """features: of a row, or the channels of images."""
         super().__init__([Parameter("gamma", "scale", (features,), 1.0)], {"eps": eps})

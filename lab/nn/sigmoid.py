@@ -2,12 +2,12 @@
 
 import math
 
-from lab.nn.backend import namespace
+from lab.nn.backend import Array, namespace
 from lab.nn.layer import Layer
 from lab.nn.validation import require_shape
 
 
-def sigmoid_forward(x):
+def sigmoid_forward(x: Array) -> tuple[Array, Array]:
     """x: floats of any shape. Returns (out, cache), out with the shape and dtype of x."""
     # (1 + tanh(x / 2)) / 2 is the same function, and doesn't overflow.
     out = namespace(x).tanh(x * 0.5)
@@ -16,7 +16,7 @@ def sigmoid_forward(x):
     return out, out
 
 
-def sigmoid_backward(dout, cache):
+def sigmoid_backward(dout: Array, cache: Array) -> Array:
     """dout: the shape of x. Returns dx = dout * out * (1 - out)."""
     require_shape("dout", dout, cache.shape)
     return dout * cache * (1 - cache)

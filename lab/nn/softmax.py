@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from lab.nn.backend import namespace
+from lab.nn.backend import Array, namespace
 from lab.nn.validation import require_array
 
 
-def softmax_loss(x, y):
+def softmax_loss(x: Array, y: Array) -> tuple[Array, Array]:
     """The mean cross-entropy of the scores and its gradient.
 
     x: (..., N, C) float scores. y: (N,) integer labels in 0 .. C - 1, one for each row.

@@ -4,12 +4,21 @@ Ioffe and Szegedy, 2015, section 3.2: every position of a feature map is normali
 batch norm whose rows are the positions of all samples.
 """
 
+from collections.abc import Callable
+from typing import Any
+
+from lab.nn.backend import Array
 from lab.nn.batchnorm import BatchNorm, batchnorm_backward_alt, batchnorm_forward
 from lab.nn.images import positions_as_rows, require_images, rows_as_positions
+from lab.nn.layer import Into, Param, Shape
 from lab.nn.validation import require_shape
 
+SpatialBatchNormCache = tuple[Any, Shape]  # the cache of what normalizes rows; of x
 
-def spatial_batchnorm_forward(x, gamma, beta, bn_param, forward=batchnorm_forward):
+
+def spatial_batchnorm_forward(
+    x: Array, gamma: Array, beta: Array, bn_param: Param, forward: Callable = batchnorm_forward
+) -> tuple[Array, SpatialBatchNormCache]:
     """Normalize each channel over samples and positions, then scale and shift it.
 
     x: (N, C, H, W) floats with gamma and beta (C,); in a population (K, N, C, H, W) with (K, C).
@@ -23,7 +32,12 @@ def spatial_batchnorm_forward(x, gamma, beta, bn_param, forward=batchnorm_forwar
     return rows_as_positions(out, x.shape), (cache, x.shape)
 
 
-def spatial_batchnorm_backward(dout, cache, into=(None, None), backward=batchnorm_backward_alt):
+def spatial_batchnorm_backward(
+    dout: Array,
+    cache: SpatialBatchNormCache,
+    into: Into = (None, None),
+    backward: Callable = batchnorm_backward_alt,
+) -> tuple[Array, Array, Array]:
     """dout: the shape of x, the gradient with respect to out. into: arrays to write dgamma and dbeta to.
     Returns dx, dgamma, dbeta."""
     cache, shape = cache
@@ -38,3 +52,4 @@ class SpatialBatchNorm(BatchNorm):
     kind, title, instead_of = "spatial_batchnorm", "spatial batch norm", "batchnorm"
     pair = spatial_batchnorm_forward, spatial_batchnorm_backward
     axes = (3,)
+    needs_batch = False  # one sample has many positions

@@ -4,12 +4,15 @@ One group is layer norm over a sample's channels and positions, as many groups a
 (Ulyanov, Vedaldi and Lempitsky, 2016): over the positions of one channel.
 """
 
-from lab.nn.backend import namespace
-from lab.nn.groupnorm import GroupNorm, groupnorm_backward, groupnorm_forward
+from lab.nn.backend import Array, namespace
+from lab.nn.groupnorm import GroupNorm, GroupNormCache, groupnorm_backward, groupnorm_forward
 from lab.nn.images import channels_first, channels_last, require_images
+from lab.nn.layer import Into, Param, PerMember
 
 
-def spatial_groupnorm_forward(x, gamma, beta, G, gn_param):
+def spatial_groupnorm_forward(
+    x: Array, gamma: Array, beta: Array, G: int, gn_param: Param
+) -> tuple[Array, GroupNormCache]:
     """Normalize each group of channels of each sample, then scale and shift each channel.
 
     x: (N, C, H, W) floats with gamma and beta (C,); in a population (K, N, C, H, W) with (K, C).
@@ -22,14 +25,16 @@ def spatial_groupnorm_forward(x, gamma, beta, G, gn_param):
     return _with_channels_last(out), cache
 
 
-def spatial_groupnorm_backward(dout, cache, into=(None, None)):
+def spatial_groupnorm_backward(
+    dout: Array, cache: GroupNormCache, into: Into = (None, None)
+) -> tuple[Array, Array, Array]:
     """dout: the shape of x, the gradient with respect to out. into: arrays to write dgamma and dbeta to.
     Returns dx, dgamma, dbeta."""
     dx, dgamma, dbeta = groupnorm_backward(dout, cache, into)
     return _with_channels_last(dx), dgamma, dbeta
 
 
-def _with_channels_last(x):
+def _with_channels_last(x: Array) -> Array:
     """The same numbers with channels last in memory; groups are neighbours only with channels first."""
     return channels_first(namespace(x).ascontiguousarray(channels_last(x)))
 
@@ -41,7 +46,7 @@ class SpatialGroupNorm(GroupNorm):
     pair = spatial_groupnorm_forward, spatial_groupnorm_backward
     axes = (3,)
 
-    def forward(self, x, training):
+    def forward(self, x: Array, training: bool) -> Array:
         gamma, beta = self.values
         out, self.cache = self.functions[0](x, gamma, beta, self.param["num_groups"], self.param)
         return out
@@ -53,5 +58,5 @@ class SpatialLayerNorm(SpatialGroupNorm):
     kind, title, instead_of = "spatial_layernorm", "spatial layer norm", "layernorm"
     settings = ("eps", "convention")
 
-    def __init__(self, features, eps=1e-5, convention="course"):
+    def __init__(self, features: int, eps: PerMember = 1e-5, convention: str = "course"):
         super().__init__(features, 1, eps, convention)

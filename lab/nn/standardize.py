@@ -6,12 +6,13 @@ With rows and columns swapped, layer norm is the same arithmetic on the transpos
 Functions take arrays of any number of leading axes, written `...`; NumPy and CuPy arrays alike.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from lab.nn.backend import namespace
+from lab.nn.backend import Array, namespace
+from lab.nn.layer import Param
 from lab.nn.validation import require_array, require_setting
 
-Array = Any  # numpy.ndarray or cupy.ndarray
 BLOCK = 128  # rows that are added up one after the other
 
 
@@ -44,7 +45,9 @@ class Standardized(NamedTuple):
     eps_factor: Array | float
 
 
-def standardize(x, eps=1e-5, ddof=0, root="inside"):
+def standardize(
+    x: Array, eps: float | Array = 1e-5, ddof: int = 0, root: str = "inside"
+) -> tuple[Standardized, Array, Array]:
     """Subtract the mean over the second-to-last axis and divide by the standard deviation.
 
     x: (..., N, D) floats. eps: number, or an array that combines with (..., D).
@@ -65,7 +68,7 @@ def standardize(x, eps=1e-5, ddof=0, root="inside"):
     return Standardized(x_hat, inv_std, dof, eps_factor), mean, var
 
 
-def inverse_std(var, eps, root):
+def inverse_std(var: Array, eps: float | Array, root: str) -> tuple[Array, float | Array]:
     """What x - mean is multiplied by, in the dtype of var, and the `eps_factor` of its derivative."""
     xp = namespace(var)
     if root == "inside":
@@ -82,7 +85,7 @@ def inverse_std(var, eps, root):
     return inv_std.astype(var.dtype, copy=False), eps_factor
 
 
-def standardize_backward(dx_hat, standardized):
+def standardize_backward(dx_hat: Array, standardized: Standardized) -> Array:
     """The closed form of the backward pass (Ioffe and Szegedy, 2015, section 3, with the nodes folded).
 
     dx = inv_std * (dx_hat - mean(dx_hat) - x_hat * sum(dx_hat * x_hat) / dof * eps_factor)
@@ -97,7 +100,7 @@ def standardize_backward(dx_hat, standardized):
     return dx
 
 
-def sum_of_rows(x, out=None):
+def sum_of_rows(x: Array, out: Array | None = None) -> Array:
     """x: (..., N, D). Returns (..., D), the sum over N, in blocks, for float32 forgets what is added to a
     large sum."""
     n = x.shape[-2]
@@ -111,12 +114,12 @@ def sum_of_rows(x, out=None):
     return out
 
 
-def rows(per_feature):
+def rows(per_feature: Array) -> Array:
     """(..., D) -> (..., 1, D), to combine with (..., N, D)."""
     return per_feature[..., None, :]
 
 
-def fit(x, per_feature, name):
+def fit(x: Array, per_feature: Array, name: str) -> Array:
     """per_feature in the dtype of x. Raises ValueError unless it has one entry for each feature of x."""
     require_array("x", x)
     require_array(name, per_feature)
@@ -128,14 +131,14 @@ def fit(x, per_feature, name):
     return per_feature.astype(x.dtype, copy=False)
 
 
-def eps_of(param):
+def eps_of(param: Param) -> float | Array:
     """`param["eps"]` (1e-5), a number from 0 on; in a population also an array, one for each member."""
     eps = param.get("eps", 1e-5)
     require_setting("eps", eps)
     return eps
 
 
-def convention_of(param, table=CONVENTIONS):
+def convention_of(param: Param, table: Mapping[str, Any] = CONVENTIONS) -> Any:
     """The convention that `param["convention"]` is or names ("course"). Raises ValueError if unknown."""
     name = param.get("convention", "course")
     if isinstance(name, Convention):

@@ -9,7 +9,8 @@ normalization it cancels.
 
 from typing import NamedTuple
 
-from lab.nn.layer import Layer
+from lab.nn.backend import Array
+from lab.nn.layer import Layer, Param, Shape
 from lab.nn.standardize import Standardized, convention_of, standardize, standardize_backward
 
 
@@ -37,7 +38,7 @@ class WeightStdCache(NamedTuple):
     scale: float  # what x_hat was multiplied by
 
 
-def weightstd_forward(w, ws_param):
+def weightstd_forward(w: Array, ws_param: Param) -> tuple[Array, WeightStdCache]:
     """Standardize the weights of each output unit.
 
     w: floats, (fan_in, units), in a population (K, fan_in, units); or a convolution's, (F, C, HH, WW) or
@@ -55,18 +56,18 @@ def weightstd_forward(w, ws_param):
     return _as_weights(standardized.x_hat * scale, w.shape), WeightStdCache(standardized, scale)
 
 
-def weightstd_backward(dw_hat, cache):
+def weightstd_backward(dw_hat: Array, cache: WeightStdCache) -> Array:
     """dw_hat: the shape of w, the gradient with respect to w_hat. Returns dw."""
     dw = standardize_backward(_by_unit(dw_hat) * cache.scale, cache.standardized)
     return _as_weights(dw, dw_hat.shape)
 
 
-def _by_unit(w):
+def _by_unit(w: Array) -> Array:
     """Weights as a matrix (..., fan_in, units)."""
     return w if w.ndim < 4 else w.reshape(*w.shape[:-3], -1).swapaxes(-1, -2)
 
 
-def _as_weights(matrix, shape):
+def _as_weights(matrix: Array, shape: Shape) -> Array:
     """The way back from `_by_unit`."""
     return matrix if len(shape) < 4 else matrix.swapaxes(-1, -2).reshape(shape)
 
@@ -79,5 +80,5 @@ class WeightStd(Layer):
     settings = ("convention",)
     conventions = WEIGHT_CONVENTIONS
 
-    def __init__(self, convention="course"):
+    def __init__(self, convention: str = "course"):
         super().__init__(param={"convention": convention})

@@ -5,7 +5,7 @@ and nothing is changed. Signals are measured in float64, because squares of a va
 What has diverged is nan or inf here too.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,11 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lab.nn.backend import to_host
-from lab.nn.layer import Layer
+from lab.nn.backend import Array, to_host
+from lab.nn.layer import Layer, Shape
 from lab.nn.layers import LAYERS
+from lab.nn.network import Network
 from lab.nn.validation import require_number
 from lab.train import Training
+from lab.train.borrowed import BorrowedNet
 
 PERCENTILES = np.array([0.05, 0.5, 0.95])  # of nearest rank: always the value of a unit that exists
 OFF_BELOW = 10  # times eps. The lab's choice: there eps is a share eps / (var + eps) of more than 9 %
@@ -35,7 +37,7 @@ class Passed(NamedTuple):
     running_var: np.ndarray | None  # of batch norm, after the update, (..., D); None where there is none
 
     @property
-    def entering(self):
+    def entering(self) -> np.ndarray:
         """What goes into the normalization, or into the activation function where there is none."""
         return self.activated if self.normalized is None else self.normalized
 
@@ -54,7 +56,7 @@ class Signals:
     gradient_norms: np.ndarray
     update_ratios: np.ndarray
     _passed: tuple[Passed, ...]
-    _lead: tuple[int, ...]
+    _lead: Shape
 
     @property
     def silent_word(self) -> str:
@@ -93,7 +95,7 @@ class Signals:
         if all(passed.running_var is None for passed in self._passed):
             return None
 
-        def ratios(passed):
+        def ratios(passed: Passed) -> np.ndarray:
             var = passed.entering.var(axis=-2)
             return _percentiles(np.sqrt(var / (np.nan if passed.running_var is None else passed.running_var)))
 
@@ -120,7 +122,7 @@ class Signals:
             layers = np.array([measure(passed) for passed in self._passed], dtype=float)
         return np.moveaxis(layers.reshape(len(self._passed), *self._lead, *shape), 0, len(self._lead))
 
-    def _size(self, passed):
+    def _size(self, passed: Passed) -> np.ndarray:
         sizes = np.sqrt(np.square(passed.out).mean(axis=-2))
         if not self._kind.cuts:
             return _percentiles(sizes)
@@ -128,7 +130,7 @@ class Signals:
         sizes[is_dead] = np.nan
         return _percentiles(sizes, is_dead.sum(axis=-1))
 
-    def _silent(self, passed):
+    def _silent(self, passed: Passed) -> np.ndarray:
         if self._kind.cuts:
             greatest = passed.activated.max(axis=-2)
             share = (greatest <= 0).mean(axis=-1)
@@ -179,7 +181,7 @@ def observe(training: Training) -> Signals | None:
     )
 
 
-def _hidden_layers(net) -> list[tuple[Layer | None, Layer]]:
+def _hidden_layers(net: Network | BorrowedNet) -> list[tuple[Layer | None, Layer]]:
     """Each activation function, and the normalization in front of it, if there is one."""
     found: list[tuple[Layer | None, Layer]] = []
     normalization = None
@@ -193,14 +195,14 @@ def _hidden_layers(net) -> list[tuple[Layer | None, Layer]]:
 
 
 @contextmanager
-def _recorded(layers) -> Iterator[dict[Layer, tuple[np.ndarray, np.ndarray]]]:
+def _recorded(layers: Sequence[Layer]) -> Iterator[dict[Layer, tuple[np.ndarray, np.ndarray]]]:
     """Within it, what goes into and comes out of the forward pass of each layer is kept: copies, for a pair
     may work in place."""
     seen: dict[Layer, tuple[np.ndarray, np.ndarray]] = {}
     pairs = [layer.functions for layer in layers]
 
-    def recording(layer, forward):
-        def record(x, *arguments):
+    def recording(layer: Layer, forward: Callable) -> Callable:
+        def record(x: Array, *arguments: Any) -> tuple[Array, Any]:
             entered = _rows(x, layer)
             out, cache = forward(x, *arguments)
             seen[layer] = entered, _rows(out, layer)
@@ -217,7 +219,7 @@ def _recorded(layers) -> Iterator[dict[Layer, tuple[np.ndarray, np.ndarray]]]:
             layer.functions = pair
 
 
-def _rows(x, layer):
+def _rows(x: Array, layer: Layer) -> np.ndarray:
     """A copy of what passes a layer, (..., N, D) on the host in float64; channels are units."""
     x = np.array(to_host(x), dtype=float)
     if len(layer.in_shape) == 1:
@@ -226,21 +228,21 @@ def _rows(x, layer):
     return channels_last.reshape(*x.shape[:-4], -1, channels_last.shape[-1])
 
 
-def _norm(w, lead):
+def _norm(w: np.ndarray, lead: Shape) -> np.ndarray:
     """The norm of all entries behind the leading axes, in float64."""
     w = np.asarray(w, dtype=float)
     w = w.reshape(*lead, -1, w.shape[-1])
     return np.sqrt(np.einsum("...ij,...ij", w, w))
 
 
-def _percentiles(values, without=0):
+def _percentiles(values: np.ndarray, without: int | np.ndarray = 0) -> np.ndarray:
     """PERCENTILES over the last axis, (..., 3). without: how many values at its end, nan all, don't count."""
     counts = values.shape[-1] - np.asarray(without)
     ranks = np.rint((np.maximum(counts, 1)[..., None] - 1) * PERCENTILES).astype(int)
     return np.take_along_axis(np.sort(values, axis=-1), np.broadcast_to(ranks, (*values.shape[:-1], 3)), -1)
 
 
-def _histogram(values, bins):
+def _histogram(values: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray]:
     """Edges, and the share of the values in each bin."""
     finite = values[np.abs(values) < HISTOGRAM_LIMIT]
     low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 0.0)

@@ -1,24 +1,32 @@
 """A network that somebody else wrote, in the place of `FullyConnectedNet`."""
 
 import inspect
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from copy import deepcopy
+from types import ModuleType
+from typing import Any, Self
 
 import numpy as np
 
 from lab.nn import random
-from lab.train.config import NETWORK_FIELDS
+from lab.nn.layer import Layer, Pair, PerMember
+from lab.nn.models.fully_connected import FullyConnectedNet
+from lab.train.config import NETWORK_FIELDS, Config
 
 SIZES = ("input_dim", "num_classes")  # what the data decides
+# What goes to a class that takes whatever a `FullyConnectedNet` takes.
+COURSE_FIELDS = tuple(
+    name for name in NETWORK_FIELDS if name in inspect.signature(FullyConnectedNet).parameters
+)
 
 
-def is_model(net) -> bool:
+def is_model(net: Any) -> bool:
     """Whether it is a model already, and not a class or function that makes one."""
     return hasattr(net, "loss") and hasattr(net, "params") and not isinstance(net, type)
 
 
-def heard_fields(net) -> set[str]:
+def heard_fields(net: Any) -> set[str]:
     """The fields of `Config` that decide anything about the network that `borrow` makes of this.
 
     Raises ValueError for what is neither a model nor makes one.
@@ -40,11 +48,15 @@ def heard_fields(net) -> set[str]:
                 f"{', '.join(sorted(known))}"
             )
     names = {parameter.name for parameter in parameters}
-    takes_all = "config" in names or any(p.kind is p.VAR_KEYWORD for p in parameters)
-    return set(NETWORK_FIELDS) if takes_all else {*(names & set(NETWORK_FIELDS)), "seed", "data_seed"}
+    if "config" in names:
+        return set(NETWORK_FIELDS)
+    course = COURSE_FIELDS if any(p.kind is p.VAR_KEYWORD for p in parameters) else ("seed", "data_seed")
+    return {*course, *(names & set(NETWORK_FIELDS))}
 
 
-def validate(net, config, layers, members):
+def validate(
+    net: Any, config: Config, layers: Mapping[str, Pair] | None, members: Mapping[str, PerMember]
+) -> None:
     """Raise ValueError for what is no network, or what nobody hears where somebody else's is trained."""
     heard_fields(net)
     if layers is not None:
@@ -55,7 +67,7 @@ def validate(net, config, layers, members):
         raise ValueError("net computes with NumPy: backend must be 'numpy' or 'auto', not 'cupy'")
 
 
-def borrow(net, config, input_dim, num_classes):
+def borrow(net: Any, config: Config, input_dim: int, num_classes: int) -> Any:
     """The model of somebody else that a configuration is to train, as a copy or newly made.
 
     net: a model with .loss(X, y) and .params, of which a copy is taken as it is; or a class or function that
@@ -69,9 +81,8 @@ def borrow(net, config, input_dim, num_classes):
     given |= {"hidden_dims": list(config.hidden_dims), "dtype": np.dtype(config.dtype).type}
     parameters = inspect.signature(net).parameters
     takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    given = {
-        name: value for name, value in given.items() if name in parameters or (takes_all and name != "config")
-    }
+    wanted = {*parameters, *((*COURSE_FIELDS, *SIZES) if takes_all else ())}
+    given = {name: value for name, value in given.items() if name in wanted}
     legacy = random.legacy()
     before = random.get_state(legacy)
     legacy.seed(config.seed)
@@ -89,11 +100,11 @@ class BorrowedNet:
     something else.
     """
 
-    members = None
-    xp = np
-    all_layers = ()  # nobody knows what it is made of
+    members: int | None = None
+    xp: ModuleType = np
+    all_layers: tuple[Layer, ...] = ()  # nobody knows what it is made of
 
-    def __init__(self, model):
+    def __init__(self, model: Any):
         if not callable(getattr(model, "loss", None)) or not hasattr(model, "params"):
             raise ValueError(
                 f"a model needs .loss(X, y) and .params; {type(model).__name__} lacks one of them"
@@ -102,16 +113,16 @@ class BorrowedNet:
         self._bind()
 
     @property
-    def reg(self):
+    def reg(self) -> float:
         """L2, where the model has such a setting."""
         return getattr(self.model, "reg", 0.0)
 
     @reg.setter
-    def reg(self, value):
+    def reg(self, value: float) -> None:
         if hasattr(self.model, "reg"):
             self.model.reg = value
 
-    def backpropagate(self, X, y):
+    def backpropagate(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
         """The loss; the gradients go into `flat_gradient`. Raises ValueError for one of another shape."""
         answer = self.model.loss(X, y)
         if not (isinstance(answer, tuple | list) and len(answer) == 2 and isinstance(answer[1], Mapping)):
@@ -125,7 +136,7 @@ class BorrowedNet:
             self._gradients[name][...] = np.reshape(gradients[name], view.shape)
         return np.asarray(loss)
 
-    def scores(self, X):
+    def scores(self, X: np.ndarray) -> np.ndarray:
         """(N, C), in test mode. Raises ValueError for another shape."""
         scores = self.model.loss(X)
         if np.ndim(scores) != 2 or len(scores) != len(X):
@@ -133,15 +144,15 @@ class BorrowedNet:
         return np.asarray(scores)
 
     @property
-    def weights(self):
+    def weights(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Each matrix among the parameters, and its gradient."""
         return [(view, self._gradients[name]) for name, view in self._views.items() if view.ndim == 2]
 
-    def replace(self, leaves):
+    def replace(self, leaves: Mapping[Any, Any]) -> None:
         """Its functions are its own."""
 
     @contextmanager
-    def frozen(self):
+    def frozen(self) -> Iterator[Self]:
         """Within it, a copy of the model with the same parameters is in its place, so that training mode
         changes nothing but these; at its end `np.random` is what it was."""
         model, legacy = self.model, random.legacy()
@@ -154,21 +165,21 @@ class BorrowedNet:
             self.model = model
             random.set_state(legacy, before)
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """A copy of the whole model."""
         return deepcopy(vars(self.model))
 
-    def load_state(self, state):
+    def load_state(self, state: Mapping[str, Any]) -> None:
         """Go back to what `state` returned."""
         vars(self.model).update(deepcopy(state))
         for name, view in self._views.items():
             view[...] = state["params"][name]
             self.model.params[name] = view
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> "BorrowedNet":
         return BorrowedNet(deepcopy(self.model, memo))
 
-    def _bind(self):
+    def _bind(self) -> None:
         if not isinstance(self.model.params, MutableMapping) or not self.model.params:
             raise ValueError("the model's params must be a dict of arrays, and hold at least one")
         arrays = {name: np.asarray(value) for name, value in self.model.params.items()}

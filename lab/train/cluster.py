@@ -4,14 +4,16 @@ joblib's Dask backend waits for ever for a task whose workers died. So this asks
 """
 
 import logging
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 ANSWER_WITHIN = 10.0  # seconds that a scheduler has to answer, and to have a worker again
 LOOK_EVERY = 5.0  # seconds between two looks at whether there is still a worker
 
 
 @contextmanager
-def connected(scheduler):
+def connected(scheduler: str) -> Iterator[Any]:
     """A client of the cluster at this address, such as "tcp://host:8786", with at least one worker.
 
     Raises RuntimeError, in a sentence, for a scheduler that doesn't answer, and inside for a connection or
@@ -40,7 +42,7 @@ def connected(scheduler):
             raise RuntimeError(f"the connection to the scheduler at {scheduler} broke off") from None
 
 
-def finished(client, function, tasks):
+def finished(client: Any, function: Callable, tasks: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
     """(task, future) for each task, as soon as its future is done; those that failed come last."""
     from distributed import wait
 

@@ -4,7 +4,7 @@ import base64
 import inspect
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -22,10 +22,10 @@ from lab.nn.validation import require_choice, require_known, require_number
 SHARED = "nl1:"  # starts a configuration in one string; the digit is the version of the format
 MOST_SHARED = 20_000  # letters of JSON in it: a thousand layers have fewer
 SAMPLINGS = ("epoch", "with_replacement")
-AUGMENTATIONS = (None, "flip", "shift", "flip+shift")
-PREPROCESSINGS = (None, "unit", "mean_image", "standardize")
+AUGMENTATIONS: tuple[str | None, ...] = (None, "flip", "shift", "flip+shift")
+PREPROCESSINGS: tuple[str | None, ...] = (None, "unit", "mean_image", "standardize")
 # From where to where the coefficients of optimizers and schedules go.
-COEFFICIENTS = {
+COEFFICIENTS: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("momentum", "decay_rate", "beta1", "beta2"), (0, 1 - 1e-9)),
     **dict.fromkeys(("epsilon", "factor", "final", "lowest"), (0, np.inf)),
     **dict.fromkeys(("every", "half_cycle", "rise"), (1, np.inf)),
@@ -87,7 +87,7 @@ class Config:
     dtype: str = "float32"
     backend: str = "numpy"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, value in vars(self).items():
             object.__setattr__(self, name, _plain(value))
         if self.noise is True:
@@ -96,7 +96,7 @@ class Config:
             object.__setattr__(self, "noise", None)
         _validate(self)
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(self.to_json())
 
     @property
@@ -118,7 +118,7 @@ class Config:
         """The arguments of `lab.nn.models.build` that stand in the configuration."""
         return {name: getattr(self, name) for name in NETWORK_FIELDS}
 
-    def replace(self, **changes) -> "Config":
+    def replace(self, **changes: Any) -> "Config":
         """A configuration that differs in these fields. Raises ValueError for fields that don't exist."""
         _require_fields(changes)
         return replace(self, **changes)
@@ -166,7 +166,13 @@ class Config:
         return cls.from_json(unpacked)
 
 
-def _plain(value):
+def unheard(model: str) -> dict[str, Any]:
+    """The fields that decide nothing about a model, and their defaults, where they have to stay."""
+    default = {field.name: field.default for field in fields(Config)}
+    return {name: default[name] for name in MODELS[model].unheard()}
+
+
+def _plain(value: Any) -> Any:
     """The value without NumPy's types, and a copy of what could be changed from outside."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
@@ -175,21 +181,21 @@ def _plain(value):
     return tuple(map(_plain, value)) if isinstance(value, list | tuple) else value
 
 
-def _require_fields(values):
+def _require_fields(values: Iterable[str]) -> None:
     require_known("a configuration", values, [f.name for f in fields(Config)])
 
 
-def _validate(config):
+def _validate(config: Config) -> None:
     """Raise ValueError for what can't be trained, whatever the data."""
     require_choice("model", config.model, MODELS)
-    architecture, default = config.architecture, {field.name: field.default for field in fields(Config)}
-    for name in architecture.unheard():
-        if getattr(config, name) != default[name]:
+    architecture = config.architecture
+    for name, default in unheard(config.model).items():
+        if getattr(config, name) != default:
             raise ValueError(
-                f"a {architecture.title} network has no {name}: leave it at {default[name]!r}, "
+                f"a {architecture.title} network has no {name}: leave it at {default!r}, "
                 f"not {getattr(config, name)!r}"
             )
-    architecture.chain(config.settings, architecture.least or (1,), 1)
+    chain = architecture.chain(config.settings, architecture.least or (1,), 1)
     require_choice("preprocessing", config.preprocessing, PREPROCESSINGS)
     require_choice("augmentation", config.augmentation, AUGMENTATIONS)
     require_choice("dtype", config.dtype, ("float32", "float64"))
@@ -202,13 +208,13 @@ def _validate(config):
         require_number(name, getattr(config, name), least=0, whole=name == "seed")
     validate_network(vars(config))
     validate_schedule(vars(config))
-    if config.batch_size == 1 and "batchnorm" in (config.normalization or ""):
+    if config.batch_size == 1 and any(one.needs_batch for layer in chain for one in layer.walk()):
         raise ValueError(
             "batch_size 1 can't be batch-normalized: the variance of one row is zero. Take 2 or more."
         )
 
 
-def validate_schedule(given):
+def validate_schedule(given: Mapping[str, Any]) -> None:
     """Check how it is trained: optimizer, learning_rate, schedule, batch_size, … {name: value}.
 
     Raises ValueError, naming the field, the value and what is allowed.

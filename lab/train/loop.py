@@ -5,24 +5,26 @@ explicit, so it can be paused (stop iterating), changed (set `learning_rate` or 
 """
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy, deepcopy
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from lab.data import Data, augment, load
 from lab.nn import compiled, random
-from lab.nn.backend import array_module, to_host
+from lab.nn.backend import Array, array_module, to_host
+from lab.nn.layer import PerMember, Shape
 from lab.nn.models import build
-from lab.nn.optim import OPTIMIZERS
+from lab.nn.network import Network
+from lab.nn.optim import OPTIMIZERS, Rate
 from lab.nn.schedule import SCHEDULES
 from lab.nn.validation import require_choice, require_number, require_shape, shown
 from lab.train.borrowed import BorrowedNet, borrow
 from lab.train.borrowed import validate as validate_borrowed
-from lab.train.config import AUGMENTATIONS, validate_schedule
+from lab.train.config import AUGMENTATIONS, Config, validate_schedule
 from lab.train.minibatches import Minibatches
 
 POPULATION_FIELDS = ("weight_scale", "learning_rate", "reg", "eps", "seed")
@@ -47,8 +49,8 @@ class Accuracy(NamedTuple):
 class Evaluation(NamedTuple):
     """Loss and gradient of a minibatch, arrays of the network's library."""
 
-    loss: Any  # (), in a population (K,)
-    gradient: Any  # the shape of `flat_params`
+    loss: Array  # (), in a population (K,)
+    gradient: Array  # the shape of `flat_params`
 
 
 class Training:
@@ -67,22 +69,22 @@ class Training:
 
     def __init__(
         self,
-        net,
-        data,
+        net: Any,
+        data: Mapping[str, np.ndarray],
         *,
-        batch_size=50,
-        sampling="epoch",
-        epochs=10,
-        learning_rate=1e-3,
-        optimizer="adam",
-        optim_config=None,
-        schedule="constant",
-        schedule_config=None,
-        augmentation=None,
-        data_seed=0,
-        train_samples=ACCURACY_SAMPLES,
-        val_samples=None,
-        config=None,
+        batch_size: int = 50,
+        sampling: str = "epoch",
+        epochs: int = 10,
+        learning_rate: PerMember = 1e-3,
+        optimizer: str = "adam",
+        optim_config: Mapping[str, float] | None = None,
+        schedule: str = "constant",
+        schedule_config: Mapping[str, float] | None = None,
+        augmentation: str | None = None,
+        data_seed: int | None = 0,
+        train_samples: int | None = ACCURACY_SAMPLES,
+        val_samples: int | None = None,
+        config: Config | None = None,
     ):
         optim_config = {} if optim_config is None else optim_config
         schedule_config = {} if schedule_config is None else schedule_config
@@ -99,11 +101,12 @@ class Training:
                 require_number(name, limit, least=0, whole=True)
         image_shape = getattr(data, "image_shape", None)
         data = _checked(data, getattr(net, "num_classes", None))
-        self.net = net if hasattr(net, "backpropagate") else BorrowedNet(net)
+        self.net: Network | BorrowedNet = net if hasattr(net, "backpropagate") else BorrowedNet(net)
         if np.ndim(learning_rate) and len(learning_rate) != self.net.members:
             raise ValueError(
                 f"learning_rate has {len(learning_rate)} values for {self.net.members or 1} networks"
             )
+        self.config: Any  # a Config, where one describes the run
         self.config, self.backend = config, "NumPy on the processor"
         self.batch_size, self.epochs = batch_size, epochs
         self.learning_rate, self.schedule, self.schedule_config = learning_rate, schedule, schedule_config
@@ -123,9 +126,9 @@ class Training:
 
         # Augmented minibatches are made on the host; all else lives where the network lives.
         xp = self.net.xp
-        self._X = data["X_train"] if augmentation else xp.asarray(data["X_train"])
+        self._X: Array = data["X_train"] if augmentation else xp.asarray(data["X_train"])
         self._y = xp.asarray(data["y_train"])
-        self._minibatch = None  # reused: a new one of this size costs page faults at every update
+        self._minibatch: Array = None  # reused: a new one of this size costs page faults at every update
         self._measured = {
             part: (xp.asarray(data[f"X_{part}"][:limit]), xp.asarray(data[f"y_{part}"][:limit]))
             for part, limit in (("train", train_samples), ("val", val_samples))
@@ -138,7 +141,14 @@ class Training:
         self._diverged = [0] * (self.net.members or 1)  # update at which each member diverged, or 0
 
     @classmethod
-    def from_config(cls, config, data=None, layers=None, net=None, **members):
+    def from_config(
+        cls,
+        config: Config,
+        data: Any = None,
+        layers: Any = None,
+        net: Any = None,
+        **members: PerMember,
+    ) -> Self:
         """The run that a configuration describes.
 
         data: in place of the data set that the configuration names; a mapping as it is, or a pair (X, y)
@@ -187,59 +197,70 @@ class Training:
         return training
 
     @property
-    def total_steps(self):
+    def total_steps(self) -> int:
         """Updates of the whole run."""
         return self.epochs * self.minibatches.per_epoch
 
     @property
-    def is_done(self):
+    def is_done(self) -> bool:
         """Whether all updates are made, or all members have diverged."""
         return self.step >= self.total_steps or all(self._diverged)
 
     @property
-    def epoch(self):
+    def epoch(self) -> float:
         """Passes over the data so far, a fraction in the middle of one."""
         return self.step / self.minibatches.per_epoch
 
     @property
-    def reg(self):
+    def reg(self) -> PerMember:
         """L2; may be changed at any time."""
         return self.net.reg
 
     @reg.setter
-    def reg(self, value):
+    def reg(self, value: PerMember) -> None:
         self.net.reg = value
 
     @property
-    def loss(self):
+    def loss(self) -> np.ndarray:
         """The loss of each update so far: (updates,), in a population (updates, K)."""
         self._read()
         return np.array(self._losses).reshape(-1, *self._lead)
 
     @property
-    def accuracies(self):
+    def accuracies(self) -> list[Accuracy]:
         """Accuracy after the first update and after each epoch, a list of `Accuracy`."""
-        if self._is_due:
-            self._is_due = False
-            epoch, rest = divmod(self.step, self.minibatches.per_epoch)
-            with np.errstate(all="ignore"):
-                shares = self.accuracy("train"), self.accuracy("val")
-            self.measured.append(Accuracy(self.step, 0 if rest else epoch, *shares))
+        for _ in self.measuring():
+            pass
         return self.measured
 
+    def measuring(self, at_once: int = SCORED_AT_ONCE) -> Generator[int, None, None]:
+        """Measure the accuracy that is due, if one is, and yield after each so many samples, for whoever has
+        something else to do meanwhile. A measurement that is given up stays due."""
+        if not self._is_due:
+            return
+        self._is_due = False
+        epoch, rest = divmod(self.step, self.minibatches.per_epoch)
+        try:
+            train = yield from self._scoring("train", at_once)
+            val = yield from self._scoring("val", at_once)
+        except GeneratorExit:
+            self._is_due = True
+            raise
+        self.measured.append(Accuracy(self.step, 0 if rest else epoch, train, val))
+
     @property
-    def diverged_at(self):
+    def diverged_at(self) -> Any:
         """The update (from 1) whose loss was the first that isn't finite, or None; in a population a list."""
         self._read()
         updates = [update or None for update in self._diverged]
         return updates[0] if self.net.members is None else updates
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[int]:
         while not self.is_done:
             self._advance()
             yield self.step
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """A copy of all that changes from step to step."""
         self._read()
         return {
@@ -255,7 +276,7 @@ class Training:
             "diverged": self._diverged[:],
         }
 
-    def load_state(self, state):
+    def load_state(self, state: Mapping[str, Any]) -> None:
         """Go back, bit for bit, to what `state` returned."""
         self.net.load_state(state["net"])
         self.optimizer.load_state(state["optimizer"])
@@ -266,7 +287,7 @@ class Training:
         self._is_due = False
         self._diverged = state["diverged"][:]
 
-    def branch(self):
+    def branch(self) -> Self:
         """A copy that goes on by itself; the data is shared, all that changes is not."""
         twin = copy(self)
         for name in ("net", "optimizer", "minibatches", "_augmentation_rng"):
@@ -275,17 +296,28 @@ class Training:
             setattr(twin, name, getattr(self, name)[:])
         return twin
 
-    def accuracy(self, part):
+    def accuracy(self, part: str) -> float | np.ndarray:
         """The share of right answers in test mode on "train" (its first 1000 samples) or "val"."""
+        scoring = self._scoring(part, SCORED_AT_ONCE)
+        while True:
+            try:
+                next(scoring)
+            except StopIteration as scored:
+                return scored.value
+
+    def _scoring(self, part: str, at_once: int) -> Generator[int, None, float | np.ndarray]:
+        """See `accuracy`; yields how many samples are scored, and returns it."""
         X, y = self._measured[part]
         right = 0
-        for start in range(0, len(y), SCORED_AT_ONCE):
-            rows = slice(start, start + SCORED_AT_ONCE)
-            right = right + (self.net.scores(X[rows]).argmax(axis=-1) == y[rows]).sum(axis=-1)
+        for start in range(0, len(y), at_once):
+            rows = slice(start, start + at_once)
+            with np.errstate(all="ignore"):
+                right = right + (self.net.scores(X[rows]).argmax(axis=-1) == y[rows]).sum(axis=-1)
+            yield start
         share = to_host(right) / max(len(y), 1)
         return float(share) if self.net.members is None else share
 
-    def evaluate(self, weights=None, rows=None):
+    def evaluate(self, weights: Array | None = None, rows: Array | None = None) -> Evaluation:
         """Loss and gradient in training mode, L2 included, with no trace: the run goes on bit for bit as if
         nobody had asked.
 
@@ -313,10 +345,10 @@ class Training:
     # --- inside -------------------------------------------------------------------------------------
 
     @property
-    def _lead(self):
+    def _lead(self) -> Shape:
         return () if self.net.members is None else (self.net.members,)
 
-    def _advance(self):
+    def _advance(self) -> None:
         """What is still to be measured, and one update."""
         _ = self.accuracies
         with np.errstate(all="ignore"):  # divergence is a result
@@ -331,7 +363,7 @@ class Training:
                     self._read()
             self._is_due = self.step == 1 or self.step % self.minibatches.per_epoch == 0
 
-    def _next(self):
+    def _next(self) -> tuple[Array, Array]:
         """The next minibatch, X and y."""
         rows = self.minibatches.next()
         if not self.augmentation:
@@ -342,13 +374,13 @@ class Training:
             X = augment(self._X[rows], self._augmentation_rng, self._image_shape, flip, shift)
         return X, self._y[self.net.xp.asarray(rows)]
 
-    def _samples(self, rows):
+    def _samples(self, rows: np.ndarray) -> tuple[Array, Array]:
         """The minibatch of these rows, X and y, in arrays of its own."""
         there = self.net.xp.asarray(rows)
         return self._X[rows if self.augmentation else there], self._y[there]
 
     @contextmanager
-    def _kept(self):
+    def _kept(self) -> Iterator[None]:
         """At its end weights, gradient and the streams of random numbers are what they were."""
         arrays = [(array, array.copy()) for array in (self.net.flat_params, self.net.flat_gradient)]
         streams = self._augmentation_rng, random.legacy()  # own pairs may draw from NumPy's global one
@@ -362,7 +394,7 @@ class Training:
             for rng, state in zip(streams, states, strict=True):
                 random.set_state(rng, state)
 
-    def _taken(self, rows):
+    def _taken(self, rows: np.ndarray) -> Array:
         """The samples with these row numbers, in an array that lasts until the next call."""
         xp = self.net.xp
         if self._minibatch is None or len(self._minibatch) < len(rows):
@@ -371,7 +403,7 @@ class Training:
         unchecked = {"mode": "clip"} if xp is np else {}
         return self._X.take(xp.asarray(rows), axis=0, out=self._minibatch[: len(rows)], **unchecked)
 
-    def _rate(self):
+    def _rate(self) -> Rate:
         """The learning rate of this update: a number, in a population with different ones an array (K, 1)."""
         if isinstance(self.learning_rate, float) or np.ndim(self.learning_rate) == 0:
             # NumPy's numbers would make it compute in their precision.
@@ -384,14 +416,14 @@ class Training:
         rates = SCHEDULES[self.schedule](rates, self.step, self.total_steps, **self.schedule_config)
         return self.net.xp.asarray(rates.astype(self.net.dtype))
 
-    def _read(self):
+    def _read(self) -> None:
         """Fetch the losses that are still on the device."""
         if self._unread:
             unread, self._unread = self._unread, []
             for losses in to_host(self.net.xp.stack(unread)):  # in one go
                 self._note(losses)
 
-    def _note(self, losses):
+    def _note(self, losses: Array) -> None:
         """Keep the losses of one update, () or (K,), and see which members have diverged."""
         values = [float(losses)] if self.net.members is None else losses.tolist()
         self._losses.extend(values)
@@ -402,7 +434,7 @@ class Training:
                     self._diverged[member] = update
 
 
-def load_data(config):
+def load_data(config: Config) -> Data:
     """The data set that a configuration names, split and preprocessed as it says."""
     return load(
         config.dataset, train_size=config.train_size, most=TRAIN_SIZE, val_size=config.val_size,
@@ -410,7 +442,7 @@ def load_data(config):
     )  # fmt: skip
 
 
-def _checked_rows(rows, n):
+def _checked_rows(rows: Array, n: int) -> np.ndarray:
     """The numbers of training samples as an array. Raises ValueError for what isn't in 0 .. n - 1."""
     rows = to_host(rows)
     if rows.ndim != 1 or rows.dtype.kind not in "iu" or not len(rows):
@@ -422,7 +454,7 @@ def _checked_rows(rows, n):
     return rows
 
 
-def _checked(data, classes):
+def _checked(data: Mapping[str, Any], classes: int | None) -> dict[str, np.ndarray]:
     """X_train, y_train, X_val, y_val as arrays. Raises ValueError for what can't be trained on."""
     arrays: dict[str, np.ndarray] = {}
     for part in ("train", "val"):
@@ -452,7 +484,7 @@ def _checked(data, classes):
 
 
 @contextmanager
-def blas_threads(batch_size):
+def blas_threads(batch_size: int) -> Iterator[None]:
     """One BLAS thread for the small products of a small minibatch: a second one costs more than it brings."""
     try:
         from threadpoolctl import threadpool_limits

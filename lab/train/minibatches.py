@@ -1,5 +1,8 @@
 """Which samples make the next minibatch."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from lab.nn import random
@@ -14,7 +17,7 @@ class Minibatches:
     rng: numpy Generator or RandomState. Raises ValueError for a minibatch larger than the data.
     """
 
-    def __init__(self, n, batch_size, sampling, rng):
+    def __init__(self, n: int, batch_size: int, sampling: str, rng: random.Stream):
         if batch_size > n:
             raise ValueError(f"batch_size is {batch_size}, but there are only {n} training samples")
         self.n, self.batch_size, self.sampling, self.rng = n, batch_size, sampling, rng
@@ -28,7 +31,7 @@ class Minibatches:
         self.order = np.arange(n)  # of the rows, drawn anew each epoch
 
     @property
-    def per_epoch(self):
+    def per_epoch(self) -> int:
         """Number of minibatches in an epoch."""
         return len(self.starts)
 
@@ -44,11 +47,11 @@ class Minibatches:
         stop = self.n if self.position == 0 else start + self.batch_size
         return self.order[start:stop]
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """Position, order (which is replaced, never changed) and random stream."""
         return {"position": self.position, "order": self.order, "rng": random.get_state(self.rng)}
 
-    def load_state(self, state):
+    def load_state(self, state: Mapping[str, Any]) -> None:
         """Go back to what `state` returned."""
         self.position, self.order = state["position"], state["order"]
         random.set_state(self.rng, state["rng"])

@@ -6,7 +6,7 @@ import json
 import math
 import platform
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from lab.data.cache import replacing
+from lab.nn.layer import Pair, PerMember
 from lab.train.config import Config
 from lab.train.loop import Training, blas_threads
 
@@ -44,7 +45,13 @@ class Run:
     seconds: float = 0.0
 
     @classmethod
-    def of(cls, training: Training, members=None, started=None, seconds=0.0) -> "Run":
+    def of(
+        cls,
+        training: Training,
+        members: Mapping[str, Any] | None = None,
+        started: str | None = None,
+        seconds: float = 0.0,
+    ) -> "Run":
         """What there is of a training run now."""
         measured = training.accuracies
         lead = training.loss.shape[1:]
@@ -63,7 +70,7 @@ class Run:
             seconds=seconds,
         )
 
-    def save(self, path) -> Path:
+    def save(self, path: str | Path) -> Path:
         """Write the run to a `.json` file (all of it) or a `.csv` file (its curves), whole or not at all.
 
         Returns the path. Raises ValueError for another ending, OSError where the file can't be written.
@@ -79,7 +86,7 @@ class Run:
         return path
 
     @classmethod
-    def load(cls, path) -> "Run":
+    def load(cls, path: str | Path) -> "Run":
         """Read a `.json` file that `save` wrote. Raises ValueError for anything else."""
         path, newer = Path(path), ""
         try:
@@ -129,7 +136,13 @@ class Run:
 
 
 def train(
-    config: Config | None = None, data=None, *, layers=None, net=None, progress=False, **members
+    config: Config | None = None,
+    data: Any = None,
+    *,
+    layers: Mapping[str, Pair] | None = None,
+    net: Any = None,
+    progress: bool = False,
+    **members: PerMember,
 ) -> Run:
     """Train what a configuration describes, and return the run.
 
@@ -154,7 +167,7 @@ def versions() -> dict[str, str]:
     return {"lab": __version__, "python": platform.python_version(), "numpy": np.__version__}
 
 
-def _saved_by_another(stored) -> str:
+def _saved_by_another(stored: Mapping[str, Any]) -> str:
     """Which version of the lab saved it, in words, where it wasn't this one."""
     theirs, ours = stored.get("versions", {}).get("lab"), versions()["lab"]
     return "" if theirs in (None, ours) else f" (it was saved by version {theirs} of the lab, this is {ours})"
@@ -172,8 +185,8 @@ def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-def _to_json(array: np.ndarray):
-    def finite(value):
+def _to_json(array: np.ndarray) -> Any:
+    def finite(value: Any) -> Any:
         if isinstance(value, list):
             return [finite(v) for v in value]
         return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,5 +1,8 @@
 """The course's `Solver`: a face of the training loop."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from lab.nn import random
@@ -27,18 +30,18 @@ class Solver:
 
     def __init__(
         self,
-        model,
-        data,
+        model: Any,
+        data: Mapping[str, np.ndarray],
         *,
-        num_epochs=10,
-        batch_size=100,
-        update_rule="sgd",
-        optim_config=None,
-        lr_decay=1.0,
-        print_every=10,
-        verbose=True,
-        num_train_samples=1000,
-        num_val_samples=None,
+        num_epochs: int = 10,
+        batch_size: int = 100,
+        update_rule: str = "sgd",
+        optim_config: Mapping[str, float] | None = None,
+        lr_decay: float = 1.0,
+        print_every: int = 10,
+        verbose: bool = True,
+        num_train_samples: int | None = 1000,
+        num_val_samples: int | None = None,
     ):
         require_choice("update_rule", update_rule, RULES)
         require_number("num_epochs", num_epochs, least=1, whole=True)
@@ -59,24 +62,25 @@ class Solver:
         if lr_decay != 1.0:
             self.training.schedule = "step"
             self.training.schedule_config = {"every": self.training.minibatches.per_epoch, "factor": lr_decay}
+        self.best_params: dict[str, np.ndarray]
         self.best_val_acc, self.best_params = 0.0, {}
 
     @property
-    def loss_history(self):
+    def loss_history(self) -> list[float]:
         """The loss of each update."""
         return self.training.loss.tolist()
 
     @property
-    def train_acc_history(self):
+    def train_acc_history(self) -> list[float]:
         """Training accuracy after the first update and after each epoch."""
         return [accuracy.train for accuracy in self.training.accuracies]
 
     @property
-    def val_acc_history(self):
+    def val_acc_history(self) -> list[float]:
         """Validation accuracy after the first update and after each epoch."""
         return [accuracy.val for accuracy in self.training.accuracies]
 
-    def train(self):
+    def train(self) -> None:
         """Train to the end; the model is then as it was when its validation accuracy was best."""
         training, best = self.training, None
         if training.is_done:  # a second call goes on for as many epochs again
@@ -99,7 +103,9 @@ class Solver:
         if best is not None:
             training.net.load_state(best)
 
-    def check_accuracy(self, X, y, num_samples=None, batch_size=100):
+    def check_accuracy(
+        self, X: np.ndarray, y: np.ndarray, num_samples: int | None = None, batch_size: int = 100
+    ) -> float:
         """The share of right answers of the model on (X, y), or on num_samples of them drawn at random."""
         if num_samples is not None and num_samples < len(X):
             rows = random.legacy().choice(len(X), num_samples)

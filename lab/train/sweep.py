@@ -9,14 +9,14 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import product
 from math import ceil, nan
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from warnings import catch_warnings, filterwarnings
 
 from lab.data.catalogue import named
@@ -28,10 +28,14 @@ from lab.train.loop import POPULATION_FIELDS, Training
 from lab.train.run import Run, train
 from lab.train.workers import begin
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 # A step takes the least time a member with 20 of 64-50-50-50-10 in one pass, 10 of 3072-50x7-10 and 5 of
 # 3072-100x5-10: with more, parameters, gradients and moments leave the processor's cache.
 MOST_MEMBERS = 20
 MOST_PARAMETERS = 2_000_000  # of all members of a population together
+MOST_ACTIVATIONS = 50_000_000  # of a minibatch in all members: 200 MB of a worker's memory, and its gradients
 
 # Fields that Config got after the first files were named, and their defaults then, as JSON has them. Written
 # out, for with Config's own a changed default would rename files, and what is finished be trained again.
@@ -40,7 +44,16 @@ LATER_FIELDS: dict[str, Any] = {"model": "fully_connected", "placement": "pre", 
 Trained = Generator[tuple[Config, Run], None, None]
 
 
-def sweep(grid, base=None, folder="runs", *, workers=None, scheduler=None, population=None, progress=True):
+def sweep(
+    grid: Mapping[str, Iterable[Any]],
+    base: Config | None = None,
+    folder: str | Path = "runs",
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    population: int | None = None,
+    progress: bool = True,
+) -> "DataFrame":
     """Train each point of a grid that has no file yet, and return the table of all of them.
 
     grid: mapping from fields of `Config` to lists of the values they take; the points are its product. base:
@@ -123,7 +136,7 @@ def sweep(grid, base=None, folder="runs", *, workers=None, scheduler=None, popul
     return pd.DataFrame([rows[config] for config in files]).astype({"diverged_at": "Int64"})
 
 
-def _points(grid, base) -> list[Config]:
+def _points(grid: Mapping[str, Iterable[Any]], base: Config) -> list[Config]:
     """The configurations of the grid's product. Raises ValueError."""
     if not isinstance(grid, Mapping) or not grid:
         raise ValueError(
@@ -140,7 +153,7 @@ def _points(grid, base) -> list[Config]:
     return list(points.values())
 
 
-def _values(name, values) -> list:
+def _values(name: str, values: Iterable[Any]) -> list:
     try:
         listed = [] if isinstance(values, str | Mapping) else list(values)
     except TypeError:
@@ -150,7 +163,7 @@ def _values(name, values) -> list:
     return listed
 
 
-def _digest(config) -> str:
+def _digest(config: Config) -> str:
     """What a configuration's file is called: 1 and 1.0 are one value, a later field's default is none."""
     values = json.loads(config.to_json(), parse_int=float)
     for name, default in LATER_FIELDS.items():
@@ -161,14 +174,14 @@ def _digest(config) -> str:
 
 
 @contextmanager
-def _writing(folder):
+def _writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise RuntimeError(f"{folder} can't be written: {error.strerror}") from None
 
 
-def _finished(file, config) -> Run:
+def _finished(file: Path, config: Config) -> Run:
     """The run that a sweep left. Raises FileNotFoundError, or ValueError for whatever else lies there."""
     run = Run.load(file)
     if run.config != config:
@@ -176,7 +189,7 @@ def _finished(file, config) -> Run:
     return run
 
 
-def _row(axes, config, run, file) -> dict:
+def _row(axes: Iterable[str], config: Config, run: Run, file: Path) -> dict[str, Any]:
     best = int(run.val_acc.argmax())
     return {
         **{name: _cell(getattr(config, name)) for name in axes},
@@ -193,14 +206,14 @@ def _row(axes, config, run, file) -> dict:
     }
 
 
-def _cell(value):
+def _cell(value: Any) -> str | int | float:
     """What can stand in a table, and be grouped by; pandas would drop a None."""
     if value is None:
         return "none"
     return value if isinstance(value, str | int | float) else json.dumps(value)
 
 
-def _on_cores(groups, most, workers) -> Trained:
+def _on_cores(groups: Sequence[list[Config]], most: int | None, workers: int | None) -> Trained:
     """The runs as they are finished, from processes of this machine; one population alone trains in this one.
 
     Raises RuntimeError where one of them dies.
@@ -230,7 +243,7 @@ def _on_cores(groups, most, workers) -> Trained:
         ) from None
 
 
-def _on_cluster(groups, most, scheduler) -> Trained:
+def _on_cluster(groups: Sequence[list[Config]], most: int | None, scheduler: str) -> Trained:
     """The runs as they are finished, from the workers of a Dask cluster.
 
     Raises RuntimeError for a cluster without workers, or whose workers die.
@@ -250,7 +263,7 @@ def _on_cluster(groups, most, scheduler) -> Trained:
             ) from None
 
 
-def _populations(groups, most, workers) -> list[list[Config]]:
+def _populations(groups: Sequence[list[Config]], most: int | None, workers: int) -> list[list[Config]]:
     """The groups in equal parts: none larger than what gains, and together as many as there are workers."""
     fair = ceil(sum(map(len, groups)) / workers)
     populations = []
@@ -260,20 +273,21 @@ def _populations(groups, most, workers) -> list[list[Config]]:
     return populations
 
 
-def _gaining(config) -> int:
+def _gaining(config: Config) -> int:
     """How many members a population may have until it doesn't gain any more."""
     data = named(config.dataset)
     shape = data.image_shape or (data.features,)
-    parameters = config.architecture.num_parameters(config.settings, shape, len(data.classes))
-    return max(1, min(MOST_MEMBERS, MOST_PARAMETERS // parameters))
+    parameters, activations = config.architecture.size(config.settings, shape, len(data.classes))
+    most = MOST_PARAMETERS // parameters, MOST_ACTIVATIONS // (activations * config.batch_size)
+    return max(1, min(MOST_MEMBERS, *most))
 
 
-def _train(configs) -> dict[Config, Run]:
+def _train(configs: Sequence[Config]) -> dict[Config, Run]:
     """Train configurations that may share a population, in one pass and one BLAS thread: a run for each."""
     from threadpoolctl import threadpool_limits
 
     values = {name: [getattr(config, name) for config in configs] for name in POPULATION_FIELDS}
-    members = {name: each for name, each in values.items() if len(set(each)) > 1}
+    members: dict[str, Any] = {name: each for name, each in values.items() if len(set(each)) > 1}
     with threadpool_limits(1, user_api="blas"):
         run = train(configs[0], **members)
     if not members:
@@ -281,7 +295,7 @@ def _train(configs) -> dict[Config, Run]:
     return {config: _member(run, k, config) for k, config in enumerate(configs)}
 
 
-def _member(run, k, config) -> Run:
+def _member(run: Run, k: int, config: Config) -> Run:
     """What `train` would have returned for member k alone: its curves, up to where it diverged."""
     diverged_at = run.diverged_at[k]
     measured = run.acc_update <= (diverged_at or len(run.loss))

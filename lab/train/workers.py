@@ -8,13 +8,13 @@ import time
 LOOK_EVERY = 1.0  # seconds between two looks at whether the parent is there
 
 
-def begin(parent):
+def begin(parent: int) -> None:
     """Make this process a worker of the one with this number: the initializer of a pool."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
-def _end_with(parent):
+def _end_with(parent: int) -> None:
     """End this process when its parent has ended, in whatever way."""
     if os.name == "nt":  # there the number stays
         import multiprocessing

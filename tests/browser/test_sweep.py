@@ -136,3 +136,28 @@ def test_choices_seeds_and_many_normalizations(swept, picture):
     explorer = page.locator(".lab-sweep-explorer .lab-explorer")
     explorer.locator(".lab-title", has_text="Batch norm against no normalization").wait_for()
     assert control.locator(".mod-active").inner_text() == "Adam"
+
+
+def test_placements_of_a_deep_residual_network(swept, picture):
+    """Sixty-four blocks, three seeds a point, a network without normalization once for all of them."""
+    axis = AXES["placement"]
+    notebook = swept("'placement', train_size=200", dark=True)
+    page = notebook.page
+    picture(notebook, "sweep-placement-dark")
+    check_layout(notebook)
+    check_screen(notebook)
+    assert points(notebook, 1).count() == len(axis.modes) * len(axis.values) * (axis.seeds + 1)
+    assert "one for all" in page.locator(".lab-sweep .lab-head").inner_text()
+
+    control = notebook.control("placement")
+    before = wait_for_row(notebook, 1, "")
+    focus(control.locator("button", has_text="post-norm"))
+    page.keyboard.press("Enter")
+    wait_for_row(notebook, 1, before)
+    focus(page.locator(".lab-opens button").nth(3))
+    page.keyboard.press("Enter")
+    explorer = page.locator(".lab-sweep-explorer .lab-explorer")
+    explorer.locator(".lab-title", has_text="RMS norm against no normalization").wait_for()
+    explorer.locator(".lab-status[data-state=finished]").wait_for()
+    assert explorer.locator(".lab-control-placement .mod-active").inner_text() == "post-norm"
+    picture(notebook, "sweep-placement-opened")

@@ -66,6 +66,9 @@ def test_random_numbers_come_from_the_generator_alone():
     first = augment(X, np.random.default_rng(1), (1, 8, 8))
     np.random.seed(3)
     np.testing.assert_array_equal(augment(X, np.random.default_rng(1), (1, 8, 8)), first)
+    one, other = (augment(X, np.random.RandomState(1), (1, 8, 8)) for _ in range(2))  # as courses draw
+    np.testing.assert_array_equal(one, other)
+    assert (one != X).any()
 
 
 @pytest.mark.parametrize(

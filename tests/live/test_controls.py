@@ -11,16 +11,19 @@ from hypothesis import strategies as st
 from lab.data.catalogue import CATALOGUE
 from lab.live.controls import FIELDS, Control, from_config, to_config
 from lab.nn.initialization import INITIALIZATIONS
-from lab.nn.layers import ACTIVATIONS, NORMALIZATIONS
+from lab.nn.layers import ACTIVATIONS, CONVENTIONS, LAYERS, NORMALIZATIONS
+from lab.nn.models import MODELS
+from lab.nn.models.architecture import PLACEMENTS, SHAPING
 from lab.nn.optim import OPTIMIZERS
-from lab.nn.standardize import CONVENTIONS
-from lab.nn.weightstd import WEIGHT_CONVENTIONS
 from lab.train import Config, train
+from lab.train.config import unheard
 
 BY_NAME = {field.name: field for field in FIELDS}
 NUMBERS = [field for field in FIELDS if field.positions]
 CHOICES = [field for field in FIELDS if field.choices]
 DEFAULTS = from_config(Config())
+PUBLISHED = [model for model in MODELS if "hidden_dims" in unheard(model)]  # with their own channels
+HEARING = {"placement": "residual", "width_factor": "vgg11"}  # models that hear what the default one doesn't
 
 
 class Heard(list):
@@ -59,7 +62,7 @@ def test_the_main_controls_come_first():
     names = [field.name for field in FIELDS]
     assert names[:3] == ["weight_scale", "batch_size", "normalization"]
     assert [field.name for field in FIELDS if field.is_main] == names[:3]
-    assert len(set(names)) == len({field.label for field in FIELDS}) == len(FIELDS) == 20
+    assert len(set(names)) == len({field.label for field in FIELDS}) == len(FIELDS) == 23
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
@@ -78,7 +81,9 @@ def test_each_explains_itself(field):
         ("activation", ACTIVATIONS),
         ("initialization", INITIALIZATIONS),
         ("optimizer", OPTIMIZERS),
-        ("convention", {**CONVENTIONS, **WEIGHT_CONVENTIONS}),
+        ("model", MODELS),
+        ("placement", PLACEMENTS),
+        ("convention", CONVENTIONS),
         ("dataset", CATALOGUE),
     ],
 )
@@ -110,7 +115,8 @@ def test_every_position_makes_a_configuration(field):
     for value in values:
         if (field.name, value) == ("batch_size", 1):  # which batch norm refuses, in words
             continue
-        config = Config(**to_config({**DEFAULTS, field.name: value}))
+        model = HEARING.get(field.name, "fully_connected")
+        config = Config(**to_config({**DEFAULTS, "model": model, field.name: value}))
         assert from_config(config)[field.name] == value
 
 
@@ -126,8 +132,14 @@ def test_values_and_configurations_are_the_same_thing(values, data):
     width = values["width"]
     divisors = [groups for groups in range(1, width + 1) if width % groups == 0]
     values |= {"num_groups": data.draw(st.sampled_from(divisors)), "batch_size": max(2, values["batch_size"])}
+    if values["model"] in PUBLISHED:
+        values["num_groups"] = 1
     config = Config(**to_config(values))
-    assert from_config(config) == values
+    shown, controls = from_config(config), {"hidden_dims": ("depth", "width")}
+    deaf = {control for name in unheard(config.model) for control in controls.get(name, (name,))}
+    assert {name: shown[name] for name in values if name not in deaf} == {
+        name: value for name, value in values.items() if name not in deaf
+    }
     assert Config(**to_config(from_config(config))) == config
 
 
@@ -238,7 +250,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(name, typed, sentence):
     [
         ("weight_scale", 1e-6, "1e-6", "1e-6 to 1"),
         ("weight_scale", 3.0, "3", "0.0001 to 3"),
-        ("depth", 0, "0", "0 to 20"),
+        ("depth", 0, "0", "0 to 100"),
         ("train_size", 5, "5", "5 to 50000"),
     ],
 )
@@ -332,31 +344,46 @@ def test_changes_may_come_from_another_thread():
 
 
 @pytest.mark.parametrize(
-    ("name", "heard", "unheard"),
+    ("name", "heard", "deaf"),
     [
         ("weight_scale", {}, {"initialization": "he"}),
         ("weight_scale", {}, {"initialization": "xavier"}),
         ("num_groups", {"normalization": "groupnorm+weightstd"}, {"normalization": "batchnorm"}),
-        ("eps", {"normalization": "weightstd"}, {"normalization": None}),
+        ("eps", {"normalization": "rmsnorm"}, {"normalization": None}),
+        ("eps", {}, {"normalization": "weightstd"}),
         ("convention", {}, {"normalization": None}),
+        ("convention", {}, {"normalization": "rmsnorm"}),
+        ("depth", {}, {"model": "vgg11"}),
+        ("width", {"model": "convolutional"}, {"model": "vgg11"}),
+        ("width_factor", {"model": "vgg11"}, {"model": "convolutional"}),
+        ("placement", {"model": "residual"}, {}),
+        ("placement", {"model": "residual"}, {"model": "residual", "normalization": None}),
     ],
 )
-def test_a_control_that_nothing_hears_rests_and_says_why(name, heard, unheard):
+def test_a_control_that_nothing_hears_rests_and_says_why(name, heard, deaf):
     """It moves as long as one of the two networks hears it; what is locked stays locked."""
     control, _ = control_of(name)
-    field, explanation = control.field, control.children[-1]
+    explanation = control.children[-1]
     usual = explanation.value
-    control.hear(Config(**unheard), Config(**unheard))
+    control.hear(Config(**deaf), Config(**deaf))
     assert all(one.disabled for one in control.children[:-1])
-    assert field.idle in explanation.value
-    assert field.idle.startswith("Without effect")
-    control.hear(Config(**unheard), Config(**heard))
+    assert control.field.idle(Config(**deaf)) in explanation.value
+    control.hear(Config(**deaf), Config(**heard))
     assert not any(one.disabled for one in control.children[:-1])
     assert explanation.value == usual
     control.is_locked = True
-    control.hear(Config(**unheard))
+    control.hear(Config(**deaf))
     control.hear(Config(**heard))
     assert all(one.disabled for one in control.children[:-1])
+
+
+def test_why_it_rests_is_said_in_words():
+    said = {BY_NAME[name].idle(Config(**to_config({**DEFAULTS, "model": model, "normalization": mode})))
+            for name in BY_NAME for model in MODELS for mode in NORMALIZATIONS
+            if not (model in PUBLISHED and "groupnorm" in (mode or ""))}  # fmt: skip
+    assert {"", "Without effect on a VGG 11 network.", "Without effect on RMS norm."} < said
+    assert all(sentence.startswith("Without effect") and sentence[-1] == "." for sentence in said - {""})
+    assert all("_" not in sentence and len(sentence) <= 60 for sentence in said)
 
 
 @pytest.mark.parametrize(
@@ -368,12 +395,58 @@ def test_a_control_that_nothing_hears_rests_and_says_why(name, heard, unheard):
         ("convention", ("course", "unbiased")),
     ],
 )
-def test_what_rests_changes_nothing(name, values):
+@pytest.mark.parametrize("model", [{}, {"model": "convolutional"}, {"model": "residual"}], ids=str)
+def test_what_rests_changes_nothing(name, values, model):
     """And what doesn't rest does: the networks that are made with two of its values differ, or don't."""
-    for changes in {}, {"normalization": None}, {"initialization": "he"}, {"normalization": "groupnorm"}:
-        config = Config(hidden_dims=(20, 20), epochs=1, train_size=100, **changes)
+    modes = [{"normalization": mode} for mode in NORMALIZATIONS if "+" not in (mode or "")]
+    for changes in {}, {"initialization": "he"}, *modes:
+        config = Config(hidden_dims=(10, 10), epochs=1, train_size=100, **model, **changes)
+        if changes.get("normalization") == "weightstd" and name == "convention":
+            values = ("course", "official")
         first, second = (train(config.replace(**{name: value})).loss for value in values)
-        assert np.array_equal(first, second) == BY_NAME[name].is_idle(config), changes
+        assert np.array_equal(first, second) == bool(BY_NAME[name].idle(config)), changes
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_model_hears_its_own_shape_alone(model):
+    """Its fields come back with it; those of the others are at their defaults meanwhile."""
+    chosen = {**DEFAULTS, "depth": 3, "width": 20, "placement": "post", "width_factor": 0.25}
+    changes = to_config({**chosen, "model": model}, "model")
+    assert set(changes) == {"model", *SHAPING}
+    config = Config(**changes)
+    for name, value in {"hidden_dims": (20,) * 3, "placement": "post", "width_factor": 0.25}.items():
+        default = getattr(Config(), name)
+        assert getattr(config, name) == (default if name in unheard(model) else value)
+
+
+def test_vgg_chosen_by_hand_is_small():
+    """At full width an update takes seconds."""
+    assert Config(**to_config({**DEFAULTS, "model": "vgg11"})).width_factor < 0.2
+
+
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+def test_conventions_are_offered_where_they_are_heard(normalization):
+    kinds = (normalization or "").split("+")
+    heard = {name for kind in kinds if kind for name in LAYERS[kind].conventions}
+    control, calls = control_of("convention")
+    (selection, _) = control.children
+    control.hear(Config(normalization=normalization), Config(normalization=None))
+    assert {value for _, value in selection.options} == (heard or set(CONVENTIONS))
+    assert selection.value == "course"
+    assert calls == []
+
+
+def test_a_convention_that_is_not_heard_comes_back():
+    """Meanwhile the first is taken, and shown; no change of options is a change by hand."""
+    control, calls = control_of("convention", "official")
+    control.hear(Config(normalization="batchnorm"))
+    assert (control.value, shown(control)) == ("official", "course")
+    control.hear(Config(normalization="weightstd"))
+    assert (control.value, shown(control)) == ("official", "official weight std.")
+    assert calls == []
+    control.hear(Config(normalization="batchnorm"))
+    by_hand(control, index=1)
+    assert calls == [("convention", "pytorch")]
 
 
 def test_a_decimal_comma_is_a_point():

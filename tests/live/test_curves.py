@@ -147,3 +147,19 @@ def test_decade_ticks_as_they_are_read():
     assert curves.decade_ticks(-6, 9)[0] == {
         "-6": "10⁻⁶", "-3": "0.001", "0": "1", "3": "1000", "6": "10⁶", "9": "10⁹",
     }  # fmt: skip
+
+
+@hypothesis.given(st.integers(1, 1002))
+def test_layer_ticks_do_not_crowd(count):
+    """At most eleven, the first layer among them, and with more layers than that round numbers."""
+    ticks = curves.layer_ticks(count)
+    assert ticks[0] == 1
+    assert count / 2 < ticks[-1] <= count
+    assert len(ticks) <= 11
+    if count <= 10:
+        assert list(ticks) == list(range(1, count + 1))
+
+
+def test_layer_ticks_as_they_are_read():
+    assert list(curves.layer_ticks(20)) == [1, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20]
+    assert list(curves.layer_ticks(66)) == [1, 10, 20, 30, 40, 50, 60]

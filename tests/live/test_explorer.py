@@ -27,16 +27,19 @@ from lab.live.explorer import (
     FIRST_VIEWS,
     OTHERS,
     PINS,
+    REST,
     SAID_EVERY,
     SAVED,
     SPEEDS,
     STYLES,
     TEN_SECONDS,
+    _messages,
 )
 from lab.live.scenes import SCENES
 from lab.live.views import VIEWS
-from lab.nn import batchnorm_backward_alt, batchnorm_forward
+from lab.nn import batchnorm_backward_alt, batchnorm_forward, relu_backward, relu_forward
 from lab.nn.backend import probe_cupy
+from lab.nn.layers import FUNCTIONS
 from lab.plot import colours
 from lab.train import Config
 from lab.train.loop import OWN_DATA
@@ -166,7 +169,7 @@ SETTINGS = [
     ("width", 10, {"hidden_dims": (10, 10)}), ("activation", "tanh", {}), ("initialization", "he", {}),
     ("optimizer", "sgd", {}), ("reg", 0.1, {}), ("dropout_keep_ratio", 0.5, {}), ("eps", 1e-3, {}),
     ("noise", True, {}), ("num_groups", 4, {}), ("convention", "pytorch", {}), ("train_size", 20, {}),
-    ("seed", 3, {}), ("epochs", 7, {}), ("backend", "auto", {}),
+    ("seed", 3, {}), ("epochs", 7, {}), ("backend", "auto", {}), ("model", "residual", {}),
 ]  # fmt: skip
 
 
@@ -188,7 +191,8 @@ async def test_each_control_starts_again_with_its_setting(name, value, fields):
 
 
 def test_all_controls_are_tried():
-    assert {name for name, _, _ in SETTINGS} == {field.name for field in FIELDS} - {"dataset"}
+    of_other_models = {"placement", "width_factor"}
+    assert {name for name, _, _ in SETTINGS} == {f.name for f in FIELDS} - {"dataset", *of_other_models}
 
 
 @live
@@ -514,6 +518,18 @@ async def test_every_part_is_drawn_at_every_speed(speed, monkeypatch):
             part.observe(lambda change: seen.update([change["owner"]]), trait)
         await until(lambda: all(seen[part] >= 3 for part in parts))
         assert len(explorer._later) <= len(parts) + len(explorer._panels)  # words of each; nothing queues up
+
+
+@pytest.mark.parametrize(("updates_per_second", "messages"), [(0, 1), (800, 1), (20, 1), (5, 4), (0.5, 40)])
+def test_a_frame_that_took_long_is_worth_more_messages(updates_per_second, messages):
+    """So that all figures of a slow network show the same moment, and no more messages come in a second."""
+    frame = race.Frame(
+        run=1, number=CATCH_UP + 1, step=5, total_steps=9, epoch=0.0, steps_per_second=updates_per_second,
+        is_playing=True, is_done=False, chosen=None, twin=None,
+    )  # fmt: skip
+    assert _messages(frame) == messages
+    assert _messages(replace(frame, number=REST)) == messages - 1
+    assert _messages(replace(frame, number=1)) == 1
 
 
 @pytest.mark.parametrize("views", [OTHERS[:3], OTHERS[3:6], OTHERS[5:8]])
@@ -1381,3 +1397,180 @@ async def test_the_style_sheets_come_with_the_explorer():
         sheet = explorer.children[0].value
         for name in STYLES:
             assert (ASSETS / name).read_text("utf-8") in sheet
+
+
+# --- architectures -----------------------------------------------------------------------------------
+
+ARCHITECTURES = {
+    "fully connected": CONFIG.replace(epochs=2),
+    "residual": CONFIG.replace(model="residual", hidden_dims=(8,) * 64, epochs=1),
+    "convolutional": CONFIG.replace(model="convolutional", hidden_dims=(4, 4), epochs=2),
+    "VGG 11": Config(
+        dataset=OWN_DATA, model="vgg11", width_factor=1 / 32, batch_size=10, epochs=1, initialization="he"
+    ),
+}
+HIDDEN = {"fully connected": 2, "residual": 64, "convolutional": 2, "VGG 11": 8}  # layers
+WEIGHTS = {"fully connected": 3, "residual": 66, "convolutional": 3, "VGG 11": 9}
+
+
+def images(size, rows=20):
+    """Small data of images with three channels."""
+    rng = np.random.default_rng(0)
+    y = np.arange(2 * rows) % 3
+    X = (rng.normal(size=(2 * rows, 3, size, size)) + y[:, None, None, None]).astype(np.float32)
+    return {"X_train": X[:rows], "y_train": y[:rows], "X_val": X[rows:], "y_val": y[rows:]}
+
+
+def data_for(config):
+    return images(32 if "vgg" in config.model else 8) if config.architecture.least else small_data()
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+@live
+async def test_every_view_of_every_architecture(name):
+    """Each draws a curve; axes count hidden layers as activations, matrices as weights."""
+    config = ARCHITECTURES[name]
+    with explore(config, data=data_for(config)) as explorer:
+        await reach(explorer, state="finished")
+        assert config.architecture.in_words(config) in title(explorer)
+        panel = explorer._panels[1]
+        for view in OTHERS:
+            pick(panel.choice, view)
+            await until(lambda: explorer._drawn[1, "solid"][0][1][0] == panel.choice.value)
+            assert_all_shows_the_last_frame(explorer)
+            assert is_drawn(explorer, 1, "solid", "chosen")
+            assert is_drawn(explorer, 1, "solid", "twin") or view == "running"  # only batch norm has them
+            expected = {"layers": HIDDEN[name] + 0.5, "matrices": WEIGHTS[name] + 0.5}
+            assert panel._x.max == expected.get(panel.view.x, panel._x.max)
+        assert panel._layer.max == HIDDEN[name]
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+@live
+async def test_every_architecture_goes_back_and_branches(name):
+    config = ARCHITECTURES[name]
+    with explore(config, data=data_for(config), play=False) as explorer:
+        await reach(explorer, run=1, frame=2)
+        await step(explorer)
+        loss = explorer._frame.chosen.loss
+        press(explorer, "Back")
+        await until(lambda: shown(explorer)["step"] == loss.size - 1)
+        press(explorer, "Branch")
+        await until(lambda: explorer._frame.branched_at is not None)
+        await step(explorer)
+        np.testing.assert_array_equal(explorer._frame.chosen.loss, loss)
+        np.testing.assert_array_equal(explorer._frame.twin.loss, loss)
+
+
+@live
+async def test_what_another_model_does_not_hear_comes_back():
+    """Sizes that no control shows, too; meanwhile their controls rest."""
+    config = CONFIG.replace(hidden_dims=(8, 6))
+    with explore(config, data=images(32), play=False) as explorer:
+        await reach(explorer, run=1)
+        by_hand(explorer, "model", "vgg11")
+        await reach(explorer, run=2, frame=2)
+        assert explorer.race.config == config.replace(
+            model="vgg11", hidden_dims=Config().hidden_dims, width_factor=1 / 16
+        )
+        resting = {name for name, c in explorer._controls.items() if c.children[0].disabled}
+        assert resting == {"depth", "width", "placement", "num_groups"}
+        by_hand(explorer, "model", "fully_connected")
+        await reach(explorer, run=3, frame=2)
+        assert explorer.race.config == config
+        resting = {name for name, c in explorer._controls.items() if c.children[0].disabled}
+        assert resting == {"width_factor", "placement", "num_groups"}
+
+
+@live
+async def test_settings_that_only_one_model_hears():
+    with explore(CONFIG.replace(model="residual"), play=False) as explorer:
+        await reach(explorer, run=1, frame=2)
+        by_hand(explorer, "placement", "post")
+        await reach(explorer, run=2)
+        assert explorer._frame.chosen.config.placement == "post"
+        assert explorer._frame.twin.config.placement == "post"
+    vgg = ARCHITECTURES["VGG 11"]
+    with explore(vgg, data=data_for(vgg), play=False) as explorer:
+        await reach(explorer, run=1, frame=2)
+        by_hand(explorer, "width_factor", 1 / 16)
+        await reach(explorer, run=2)
+        assert explorer._frame.twin.config.width_factor == 1 / 16
+
+
+@live
+async def test_a_model_that_does_not_fit_the_data_says_so():
+    """The curves before stay, and the next choice trains."""
+    with explore(data=images(8), play=False) as explorer:
+        await reach(explorer, run=1, frame=2)
+        by_hand(explorer, "model", "vgg11")
+        await reach(explorer, state="stopped")
+        assert "VGG 11 takes images of at least 32×32 pixels, not samples of shape (3, 8, 8)" in sentence(
+            explorer
+        )
+        by_hand(explorer, "model", "convolutional")
+        await reach(explorer, run=2)
+        assert "convolutional 2×8" in title(explorer)
+        by_hand(explorer, "normalization", "groupnorm")
+        await reach(explorer, state="stopped")
+        assert "num_groups must divide the 8" in sentence(explorer)
+        by_hand(explorer, "num_groups", 4)
+        await reach(explorer, run=3)
+
+
+@live
+async def test_a_twin_of_another_model():
+    """What differs stays as far as it is heard, and the names tell no more than that."""
+    residual = CONFIG.replace(model="residual")
+    with explore(CONFIG, data=images(32), twin=residual, play=False) as explorer:
+        await reach(explorer, run=1, frame=2)
+        assert title(explorer).startswith("Fully connected against residual")
+        by_hand(explorer, "depth", 3)
+        await reach(explorer, run=2)
+        assert explorer._frame.twin.config == residual.replace(hidden_dims=(8, 8, 8))
+    with explore(CONFIG, data=images(32), twin=ARCHITECTURES["VGG 11"], play=False) as explorer:
+        await reach(explorer, run=1, frame=2)
+        assert "VGG 11" in title(explorer)
+        assert "100" not in title(explorer)
+        by_hand(explorer, "depth", 3)
+        await reach(explorer, run=2)
+        assert explorer._frame.twin.config.model == "vgg11"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "said"),
+    [
+        ("residual", "batchnorm", "Own batch norm against batch norm"),
+        ("residual", "relu", "Batch norm, own ReLU against batch norm"),
+        ("convolutional", "conv", "Batch norm, own convolution against batch norm"),
+        ("convolutional", "spatial_batchnorm", "Own batch norm against batch norm"),
+        ("VGG 11", "max_pool", "Batch norm, own max pooling against batch norm"),
+    ],
+)
+@live
+async def test_own_layers_of_every_architecture(name, kind, said):
+    """A right pair trains as the lab's, wherever it stands; and it is called."""
+    calls = []
+
+    def forward(*arguments):
+        calls.append(kind)
+        return FUNCTIONS[f"{kind}_forward"](*arguments)
+
+    def backward(dout, cache):
+        return FUNCTIONS.get(f"{kind}_backward_alt", FUNCTIONS[f"{kind}_backward"])(dout, cache)
+
+    config = ARCHITECTURES[name]
+    own = {kind: (forward, backward)}
+    with explore(config, data=data_for(config), layers=own, play=False) as explorer:
+        await reach(explorer, run=1, frame=2)
+        await step(explorer)
+        assert calls
+        assert title(explorer).startswith(said)
+        np.testing.assert_allclose(explorer._frame.chosen.loss, explorer._frame.twin.loss, rtol=1e-5)
+
+
+@live
+async def test_own_layers_that_a_model_cannot_use_are_refused():
+    with explore(layers={"conv": (relu_forward, relu_backward)}, play=False) as explorer:
+        await reach(explorer, state="stopped")
+        assert "conv" in sentence(explorer)

@@ -305,14 +305,17 @@ async def test_without_a_net_nothing_is_locked():
 
 
 def test_the_labs_own_class_will_do():
-    """Whatever a configuration says reaches a class that takes it all."""
+    """Whatever a configuration says of its architecture reaches it."""
     from lab.nn import FullyConnectedNet
-    from lab.train.borrowed import borrow, heard_fields
+    from lab.train.borrowed import COURSE_FIELDS, borrow, heard_fields
     from lab.train.config import NETWORK_FIELDS
 
-    assert heard_fields(FullyConnectedNet) == set(NETWORK_FIELDS)
+    assert heard_fields(FullyConnectedNet) == set(COURSE_FIELDS)
+    assert set(NETWORK_FIELDS) - set(COURSE_FIELDS) == {"model", "placement", "width_factor"}
     config = Config(hidden_dims=(4,), activation="tanh", weight_scale=0.5, seed=7)
     made = borrow(FullyConnectedNet, config, 6, 3)
-    expected = FullyConnectedNet(input_dim=6, num_classes=3, **config.network())
+    expected = FullyConnectedNet(
+        input_dim=6, num_classes=3, **{name: getattr(config, name) for name in COURSE_FIELDS}
+    )
     for name, w in expected.params.items():
         np.testing.assert_array_equal(made.params[name], w)

@@ -1,8 +1,10 @@
 """The controller of live training: wishes, frames and errors, without widgets."""
 
 import asyncio
+import gc
 import threading
 import time
+import weakref
 from itertools import pairwise
 
 import numpy as np
@@ -12,6 +14,7 @@ from lab.data import DataError
 from lab.live import race
 from lab.live.race import Race
 from lab.nn import batchnorm_backward, batchnorm_forward
+from lab.nn.network import Network
 from lab.train import Training
 from tests.live.stage import (
     CONFIG,
@@ -628,6 +631,74 @@ async def test_no_slice_holds_the_loop():
     for began, ended in pairwise(moments[1:4]):  # 20 updates with two passes of 4 ms: 16 slices
         assert sum(began < beat < ended for beat in beats) >= 10
     race.stop()
+
+
+@live
+async def test_accuracy_is_measured_in_slices(monkeypatch):
+    """Of a network whose updates take long: between two parts of the samples others get their turn."""
+    beats, parts = [], []
+    scores = Network.scores
+
+    def slow_scores(net, X):
+        parts.append((len(beats), len(X)))
+        time.sleep(2 * race.SLICE)
+        return scores(net, X)
+
+    async def heart():
+        while True:
+            beats.append(1)
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(Network, "scores", slow_scores)
+    _, screen = start(data=small_data(rows=220), layers=slow_relu(3 * race.SLICE), play=False)
+    beating = asyncio.create_task(heart())
+    await until(lambda: screen and screen.last.chosen.accuracies)
+    beating.cancel()
+    assert [rows for _, rows in parts] == [50, 50, 50, 50, 20] * 4  # two parts of the data, two networks
+    turns = [turn for turn, _ in parts]
+    assert all(before < after for before, after in pairwise(turns))
+
+
+@live
+async def test_a_new_run_does_not_wait_for_accuracies(monkeypatch):
+    scored = []
+
+    def slow_scores(net, X):
+        scored.append(1)
+        time.sleep(0.05)
+        return np.zeros((len(X), 3))
+
+    monkeypatch.setattr(Network, "scores", slow_scores)
+    monkeypatch.setattr("lab.live.race.SCORED_IN_A_SLICE", 1)
+    running, screen = start(data=small_data(rows=100), layers=slow_relu(3 * race.SLICE), play=False)
+    await until(lambda: len(scored) > 3)
+    running.choose(weight_scale=0.5)
+    await until(lambda: screen.last.run == 2)
+    assert len(scored) < 50
+
+
+@live
+async def test_the_labs_own_code_may_take_its_time(monkeypatch):
+    """A large network is no endless loop."""
+    monkeypatch.setattr("lab.live.race.UPDATE", 1e-5)
+    running, screen = start()
+    await until(lambda: screen and (screen.last.step > 5 or screen.last.error))
+    assert screen.last.error == ""
+    running.stop()
+
+
+@live
+async def test_what_has_stopped_lets_go_of_its_networks():
+    """The page keeps an explorer whose cell was run again; it need not keep what it trained."""
+    running, screen = start()
+    await until(lambda: screen and screen.last.step > 20)
+    nets = [weakref.ref(training.net) for training in running._trainings]
+    running.stop()
+    await until(lambda: running._task is None)
+    await frames_pass()
+    gc.collect()
+    assert [net() for net in nets] == [None, None]
+    assert len(screen.last.chosen.loss) > 20
 
 
 @live

@@ -97,6 +97,16 @@ def test_own_code_has_a_name(mode, own, name):
             {},
             ("20-10, tanh, SGD", "5×100, ReLU, Adam"),
         ),
+        (
+            {"model": "residual", "placement": "post"},
+            {"model": "residual"},
+            ("post-norm", "pre-norm"),
+        ),
+        (
+            {"model": "vgg11", "width_factor": 0.25},
+            {"hidden_dims": (20,)},
+            ("VGG 11, width factor 0.25", "fully connected, 1×20"),
+        ),
     ],
 )
 def test_names_say_what_they_differ_in(chosen, twin, names):
@@ -137,11 +147,13 @@ def test_the_run_before_is_named_by_what_was_changed():
     ghost = side(weight_scale=0.5, batch_size=7)
     assert words.before(ghost, side()) == "before: weight scale 0.5, batch size 7"
     assert words.before(side(), side()) == "before: the same"
+    assert words.before(side(model="vgg11"), side(hidden_dims=(8,))) == "before: VGG 11"
 
 
 def test_a_pinned_run_and_its_figures():
     pinned = side("layernorm", loss=[100.0] * 5 + [1.0, 3.0] * 5, val=0.5)
     assert words.pinned(pinned.config) == "layer norm, weight scale 0.02, batch size 50"
+    assert words.pinned(Config(model="vgg11")).startswith("VGG 11, batch norm, weight scale")
     assert words.figures(pinned) == "after 15 updates: loss 2, 40% in training, 50% in validation"
     assert words.figures(side(val=None)) == "after 2 updates: loss 1.5"
 
@@ -157,6 +169,8 @@ def test_a_pinned_run_and_its_figures():
             "CIFAR-10 · 5×100 ReLU · SGD 0.1",
         ),
         ({"dataset": "own data"}, "own data · 5×100 ReLU · Adam 0.001"),
+        ({"model": "residual", "hidden_dims": (50,) * 64}, "digits · residual 64×50 ReLU · Adam 0.001"),
+        ({"model": "vgg11", "width_factor": 0.25}, "digits · VGG 11 at width ×0.25 ReLU · Adam 0.001"),
     ],
 )
 def test_summary(fields, summary):

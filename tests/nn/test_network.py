@@ -509,7 +509,10 @@ def test_a_member_that_diverges_leaves_the_others_alone():
     ("settings", "message"),
     [
         ({"normalization": "batch"}, "normalization must be one of None, batchnorm, .*, not 'batch'"),
-        ({"activation": "gelu"}, "activation must be one of relu, leaky_relu, sigmoid, tanh, identity, not 'gelu'"),
+        (
+            {"activation": "gelu"},
+            "activation must be one of relu, .*, identity, not 'gelu'",
+        ),
         ({"initialization": "zeros"}, "initialization must be one of normal, he, xavier, not 'zeros'"),
         ({"convention": "tf"}, "convention must be one of course, .*, not 'tf'"),
         ({"input_dim": 0}, "input_dim must be a whole number from 1 on, not 0"),

@@ -12,6 +12,7 @@ import lab
 from lab.nn import FullyConnectedNet, relu_backward, softmax_loss
 from lab.nn.backend import namespace, probe_cupy, to_host
 from lab.nn.layers import NORMALIZATIONS
+from lab.nn.models import build
 from lab.nn.optim import OPTIMIZERS
 from tests import device
 from tests.nn.layers import CASES
@@ -145,6 +146,38 @@ def test_training_reads_nothing_back_to_the_host(normalization, members, dtype):
     assert device.host_reads == before
     assert all(np.isfinite(to_host(loss)).all() for loss in losses)
     assert device.host_reads == before + len(losses)
+
+
+@pytest.mark.parametrize("members", [{}, MEMBERS], ids=["single", "population"])
+@pytest.mark.parametrize(
+    ("model", "settings"),
+    [
+        *[
+            ("residual", {"hidden_dims": (6, 6), "normalization": normalization, "placement": "sandwich"})
+            for normalization in NORMALIZATIONS
+        ],
+        *[
+            ("convolutional", {"hidden_dims": (4, 2), "normalization": normalization})
+            for normalization in NORMALIZATIONS
+        ],
+        ("vgg11", {"width_factor": 1 / 32, "normalization": "batchnorm"}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else str(value["normalization"]),
+)
+def test_every_architecture_trains_there_alike_and_reads_nothing_back(model, settings, members):
+    rng, size = np.random.default_rng(5), 32 if model == "vgg11" else 4
+    x = rng.normal(size=(6, 1, size, size))
+    given = {"num_groups": 2, "seed": 1, "noise": True, "initialization": "he", "dtype": np.float64}
+    here, there = (
+        build(model, (1, size, size), 3, **given | settings | members, xp=xp) for xp in (np, device)
+    )
+    on_device = device.asarray(x), device.asarray(Y)
+    before = device.host_reads
+    losses = train(there, *on_device, steps=2)
+    assert device.host_reads == before
+    for received, expected in zip(losses, train(here, x, Y, steps=2), strict=True):
+        close(received, expected, rtol=1e-7)
+    close(there.flat_params, here.flat_params, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("members", [{}, MEMBERS], ids=["single", "population"])

@@ -43,6 +43,20 @@ def test_iterating_counts_updates_and_accuracy_is_measured_after_the_first_and_e
     assert training.diverged_at is None
 
 
+def test_accuracy_may_be_measured_bit_by_bit():
+    """What was begun and given up is measured anew, once, whatever the number of samples at a time."""
+    expected, training = advance(Training.from_config(SMALL), 13), Training.from_config(SMALL)
+    advance(training, 1)
+    assert len(list(training.measuring(50))) == 4 + 2
+    assert list(training.measuring()) == []
+    advance(training, 12)
+    given_up = training.measuring(10)
+    next(given_up)
+    given_up.close()
+    assert len(training.measured) == 1
+    assert training.accuracies == expected.accuracies
+
+
 def test_iteration_can_be_left_and_taken_up_again():
     whole, parts = Training.from_config(SMALL), Training.from_config(SMALL)
     list(whole)
@@ -375,3 +389,17 @@ def test_a_run_on_own_data_says_so():
 def test_a_small_data_set_is_taken_whole_and_a_large_one_up_to_1000():
     assert len(Training.from_config(Config(dataset="glass"))._y) == 130
     assert len(Training.from_config(Config(dataset="digits"))._y) == 1000
+
+
+def test_a_class_that_takes_whatever_the_course_s_takes_gets_nothing_else():
+    """Fields of other architectures aren't the course's."""
+    given = {}
+
+    class Mine(FullyConnectedNet):
+        def __init__(self, hidden_dims, **settings):
+            given.update(settings)
+            super().__init__(hidden_dims, **settings)
+
+    training = Training.from_config(SMALL.replace(epochs=1), net=Mine)
+    assert not given.keys() & {"model", "placement", "width_factor", "config"}
+    np.testing.assert_array_equal(training.net.flat_params, Training.from_config(SMALL).net.flat_params)

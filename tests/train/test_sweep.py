@@ -156,11 +156,19 @@ def test_values_in_the_table_can_be_grouped_and_written(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("hidden_dims", "dataset", "members"),
-    [((50, 50, 50), "digits", 20), ((100,) * 5, "cifar10", 5), ((4000, 4000), "cifar10", 1)],
+    ("fields", "members"),
+    [
+        ({"hidden_dims": (50, 50, 50), "dataset": "digits"}, 20),
+        ({"hidden_dims": (100,) * 5, "dataset": "cifar10"}, 5),
+        ({"hidden_dims": (4000, 4000), "dataset": "cifar10"}, 1),
+        ({"model": "residual", "hidden_dims": (20,) * 64, "dataset": "digits"}, 20),
+        ({"model": "convolutional", "hidden_dims": (64, 64, 128), "dataset": "cifar10"}, 3),  # for its memory
+        ({"model": "vgg16", "dataset": "cifar10"}, 1),
+    ],
+    ids=lambda value: str(value),
 )
-def test_a_population_is_as_large_as_gains(hidden_dims, dataset, members):
-    assert module._gaining(Config(hidden_dims=hidden_dims, dataset=dataset)) == members
+def test_a_population_is_as_large_as_gains(fields, members):
+    assert module._gaining(Config(**fields)) == members
 
 
 def test_populations_are_split_evenly_so_that_all_workers_have_one():

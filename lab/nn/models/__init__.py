@@ -1,5 +1,7 @@
 """Architectures by name: the one place that lists them."""
 
+from typing import Any
+
 import numpy as np
 
 from lab.nn.layer import Shape
@@ -19,7 +21,7 @@ MODELS: dict[str, Architecture] = {
 }
 
 
-def build(model: str, input_shape: Shape, num_classes: int, **given) -> Network:
+def build(model: str, input_shape: Shape, num_classes: int, **given: Any) -> Network:
     """The network of an architecture, by its name in MODELS, for samples of this shape.
 
     given: settings, see `Settings`, and what else a `Network` takes.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lab.nn.dropout import Dropout
-from lab.nn.layer import Layer, Shape
+from lab.nn.layer import Layer, PerMember, Shape, fit
 from lab.nn.layers import ACTIVATIONS, CONVENTIONS, LAYERS, NORMALIZATIONS, normalizing
 from lab.nn.linear import Linear
 from lab.nn.noise import NOISE, Noise
@@ -39,11 +39,11 @@ class Settings:
     num_groups: int = 1
     noise: Mapping[str, float] | bool | None = None
     dropout_keep_ratio: float = 1.0
-    eps: Any = 1e-5
+    eps: PerMember = 1e-5
     bn_momentum: float | None = None
     convention: str = "course"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require_choice("normalization", self.normalization, NORMALIZATIONS)
         require_choice("activation", self.activation, ACTIVATIONS)
         require_choice("convention", self.convention, CONVENTIONS)
@@ -62,8 +62,6 @@ class Settings:
         require_number("dropout_keep_ratio", self.dropout_keep_ratio, above=0, most=1)
         if self.bn_momentum is not None:
             require_number("bn_momentum", self.bn_momentum, least=0, most=1)
-        if "groupnorm" in (self.normalization or ""):
-            require_number("num_groups", self.num_groups, least=1, whole=True)
         if not (self.noise is None or isinstance(self.noise, bool | Mapping)):
             raise ValueError(f"noise must be True, None or its sizes by name, not {self.noise!r}")
         if isinstance(self.noise, Mapping):
@@ -138,16 +136,19 @@ class Architecture:
         """Those of SHAPING that decide nothing about it."""
         return tuple(name for name in SHAPING if name not in self.shape)
 
-    def num_parameters(self, settings: Settings, input_shape: Shape, num_classes: int) -> int:
-        """How many numbers a network of it learns."""
-        layers = [layer for one in self.chain(settings, input_shape, num_classes) for layer in one.walk()]
-        return sum(prod(parameter.shape) for layer in layers for parameter in layer.parameters)
+    def size(self, settings: Settings, input_shape: Shape, num_classes: int) -> tuple[int, int]:
+        """How many numbers a network of it learns, and how many come out of its layers for a sample."""
+        chain = self.chain(settings, input_shape, num_classes)
+        fit(chain, input_shape)
+        layers = [layer for one in chain for layer in one.walk()]
+        learned = sum(prod(parameter.shape) for layer in layers for parameter in layer.parameters)
+        return learned, sum(prod(one.out_shape(one.in_shape)) for one in layers if one.in_shape is not None)
 
 
 SHAPING = ("hidden_dims", "placement", "width_factor")  # what one architecture hears and another doesn't
 
 
-def sizes_in_words(settings) -> str:
+def sizes_in_words(settings: Any) -> str:
     """Of the hidden layers: "5×100", "100-50"."""
     sizes = settings.hidden_dims
     if not len(sizes):

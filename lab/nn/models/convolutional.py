@@ -1,18 +1,19 @@
 """A small convolutional network."""
 
 from math import prod
+from typing import Any
 
 from lab.nn.affine import Affine
 from lab.nn.conv import Conv
 from lab.nn.flatten import Flatten
-from lab.nn.layer import fit
+from lab.nn.layer import Layer, Shape, fit
 from lab.nn.max_pool import MaxPool
-from lab.nn.models.architecture import Architecture, sizes_in_words
+from lab.nn.models.architecture import Architecture, Settings, sizes_in_words
 
 POOLED_FROM = 4  # pixels: smaller images are left as they are
 
 
-def layers(settings, input_shape, num_classes):
+def layers(settings: Settings, input_shape: Shape, num_classes: int) -> list[Layer]:
     """conv 3×3 - [normalization] - [noise] - activation - [dropout] for each of hidden_dims, its channels;
     max pooling 2×2 behind each as long as the image has four pixels a side; then affine."""
     chain, shape = [], input_shape
@@ -26,7 +27,7 @@ def layers(settings, input_shape, num_classes):
     return [*chain, Flatten(), Affine(prod(shape), num_classes)]
 
 
-def in_words(settings):
+def in_words(settings: Any) -> str:
     """ "convolutional 3×16"."""
     return f"convolutional {sizes_in_words(settings)}"
 

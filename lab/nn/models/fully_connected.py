@@ -1,11 +1,16 @@
 """Fully connected networks: the course's `FullyConnectedNet`, and the architecture behind it."""
 
+from collections.abc import Mapping, Sequence
 from math import prod
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from lab.nn.affine import Affine
+from lab.nn.backend import DType
 from lab.nn.flatten import Flatten
+from lab.nn.layer import Layer, Pair, PerMember, Shape
 from lab.nn.models.architecture import Architecture, Settings, sizes_in_words
 from lab.nn.network import Network
 from lab.nn.validation import require_number
@@ -16,8 +21,9 @@ OLD_WORDS = {
 }
 
 
-def layers(settings, input_shape, num_classes):
+def layers(settings: Settings, input_shape: Shape, num_classes: int) -> list[Layer]:
     """affine - [normalization] - [noise] - activation - [dropout] for each hidden layer, then affine."""
+    chain: list[Layer]
     chain, size = [Flatten()], prod(input_shape)
     for units in map(int, settings.hidden_dims):
         affine = settings.linear(Affine(size, units))
@@ -46,28 +52,28 @@ class FullyConnectedNet(Network):
 
     def __init__(
         self,
-        hidden_dims,
-        input_dim=3 * 32 * 32,
-        num_classes=10,
-        dropout_keep_ratio=1,
-        normalization=None,
-        reg=0.0,
-        weight_scale=1e-2,
-        dtype=np.float32,
-        seed=None,
-        activation="relu",
-        initialization="normal",
-        eps=1e-5,
-        bn_momentum=None,
-        convention="course",
-        num_groups=1,
-        layers=None,
-        noise=None,
-        data_seed=None,
-        xp=np,
+        hidden_dims: Sequence[int],
+        input_dim: int = 3 * 32 * 32,
+        num_classes: int = 10,
+        dropout_keep_ratio: float = 1,
+        normalization: str | None = None,
+        reg: PerMember = 0.0,
+        weight_scale: PerMember = 1e-2,
+        dtype: DType = np.float32,
+        seed: PerMember = None,
+        activation: str = "relu",
+        initialization: str = "normal",
+        eps: PerMember = 1e-5,
+        bn_momentum: float | None = None,
+        convention: str = "course",
+        num_groups: int = 1,
+        layers: Mapping[str, Pair] | None = None,
+        noise: Mapping[str, float] | bool | None = None,
+        data_seed: int | None = None,
+        xp: ModuleType = np,
         *,
-        dropout=None,
-        use_batchnorm=None,
+        dropout: Any = None,
+        use_batchnorm: Any = None,
     ):
         for name, value in (("dropout", dropout), ("use_batchnorm", use_batchnorm)):
             if value is not None:

@@ -11,14 +11,16 @@ De and Smith (2020) and Xiong and others (2020) tell how far signals and gradien
 """
 
 from math import prod
+from typing import Any
 
 from lab.nn.affine import Affine
 from lab.nn.composite import Residual
 from lab.nn.flatten import Flatten
-from lab.nn.models.architecture import Architecture, sizes_in_words
+from lab.nn.layer import Layer, Shape
+from lab.nn.models.architecture import Architecture, Settings, sizes_in_words
 
 
-def layers(settings, input_shape, num_classes):
+def layers(settings: Settings, input_shape: Shape, num_classes: int) -> list[Layer]:
     """affine, then a block for each of hidden_dims, then affine."""
     sizes = {int(size) for size in settings.hidden_dims}
     if len(sizes) != 1:
@@ -33,7 +35,7 @@ def layers(settings, input_shape, num_classes):
     return [*chain, Affine(width, num_classes)]
 
 
-def block(settings, width):
+def block(settings: Settings, width: int) -> list[Layer]:
     """What stands in the chain for one block."""
     affine = settings.linear(Affine(width, width))
     normalization = settings.normalization_of((width,))
@@ -45,7 +47,7 @@ def block(settings, width):
     return [Residual(inside)]
 
 
-def in_words(settings):
+def in_words(settings: Any) -> str:
     """ "residual 64×50"."""
     return f"residual {sizes_in_words(settings)}"
 

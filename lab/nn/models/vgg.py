@@ -6,12 +6,14 @@ of the three that images of 224 pixels had. Normalizations stand behind the conv
 
 from functools import partial
 from math import prod
+from typing import Any
 
 from lab.nn.affine import Affine
 from lab.nn.conv import Conv
 from lab.nn.flatten import Flatten
+from lab.nn.layer import Layer, Shape
 from lab.nn.max_pool import MaxPool
-from lab.nn.models.architecture import Architecture
+from lab.nn.models.architecture import Architecture, Settings
 
 CHANNELS = (64, 128, 256, 512, 512)  # of each stage, at full width
 DEPTHS = {  # layers with weights, of which three were affine: convolutions of each stage
@@ -23,7 +25,7 @@ DEPTHS = {  # layers with weights, of which three were affine: convolutions of e
 LEAST = (1, 32, 32)  # five poolings leave one pixel
 
 
-def layers(stages, settings, input_shape, num_classes):
+def layers(stages: Shape, settings: Settings, input_shape: Shape, num_classes: int) -> list[Layer]:
     """conv - [normalization] - [noise] - activation - [dropout] for each convolution, then affine."""
     chain, shape = [], input_shape
     for convolutions, channels in zip(stages, CHANNELS, strict=True):
@@ -39,7 +41,7 @@ def layers(stages, settings, input_shape, num_classes):
     return [*chain, Flatten(), Affine(prod(shape), num_classes)]
 
 
-def in_words(name, settings):
+def in_words(name: str, settings: Any) -> str:
     """ "VGG 11", "VGG 11 at width ×0.25"."""
     return name if settings.width_factor == 1 else f"{name} at width ×{settings.width_factor:g}"
 

@@ -81,7 +81,7 @@ def test_vgg_has_the_published_number_of_weights(depth):
     weights = [p for layer in chain for p in layer.parameters if p.role == "weight"]
     assert sum(np.prod(p.shape) for p in weights[:-1]) == CONVOLUTIONS[depth]
     assert weights[-1].shape == (512, 10)
-    total = MODELS[f"vgg{depth}"].num_parameters(settings, (3, 32, 32), 10)
+    total, _ = MODELS[f"vgg{depth}"].size(settings, (3, 32, 32), 10)
     assert total == CONVOLUTIONS[depth] + sum(p.shape[0] for p in weights[:-1]) + 512 * 10 + 10
 
 
@@ -107,6 +107,16 @@ def test_images_that_are_too_small_are_refused(model):
             build(model, shape, 10)
     with pytest.raises(ValueError, match="convolutional takes images"):
         build("convolutional", (64,), 10)
+
+
+def test_one_image_is_enough_for_batch_norm():
+    """It has many positions; of a row the variance is zero."""
+    image = Config(model="convolutional", hidden_dims=(4,), batch_size=1, train_size=20, epochs=1)
+    training = Training.from_config(image)
+    list(training)
+    assert np.isfinite(training.loss).all()
+    with pytest.raises(ValueError, match="batch_size 1 can't be batch-normalized"):
+        Config(batch_size=1)
 
 
 def test_flat_samples_of_images_are_taken_as_images():
