@@ -221,9 +221,9 @@ def add(folder, assignment: str) -> Course:
 
 
 def assignments(folder) -> list[str]:
-    """The names of a course's assignments, in order: the folders in source/, or what the lab has."""
-    there = Path(folder, "source").glob("*/*.ipynb")
-    return sorted(path.stem for path in there if path.stem == path.parent.name) or _in_the_lab()
+    """The names of the lab's assignments that lie in a course's source/, in order; of all, if none does."""
+    names, source = _in_the_lab(), Path(folder, "source")
+    return [name for name in names if (source / name / f"{name}.ipynb").exists()] or names
 
 
 def build(folder: Path, variant: Variant, name: str, assignment: str) -> None:

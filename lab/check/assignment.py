@@ -33,8 +33,9 @@ class Part(NamedTuple):
     """What is asked about some functions, or about a class, by their names in the homework.
 
     checks: {name: check} that the rows name. diagnose: function of (answers, functions, exam) that returns
-    (mistakes, hint); by default the answers are compared with those of known wrong implementations. steps:
-    function of (layer, forward, backward, exam) that returns a sentence on the first wrong step, or None.
+    (mistakes, hint), which a class needs; by default the answers are compared with those of known wrong
+    implementations. steps: function of (layer, forward, backward, exam) that returns a sentence on the first
+    wrong step, or None.
     """
 
     layer: str  # a layer, or "network" for a class

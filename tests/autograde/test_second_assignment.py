@@ -129,6 +129,8 @@ def test_a_course_with_two_wants_a_name(tmp_path):
     result = CliRunner().invoke(app, ["release", "--course", str(folder)])
     assert result.exit_code == 1
     assert "has several assignments; name one of normalization, tiny." in result.output
+    (folder / "source" / "own").mkdir()
+    (folder / "source" / "own" / "own.ipynb").touch()  # nbgrader's, which the lab knows nothing of
     run(folder, "release", "tiny")
     assert [path.name for path in (folder / "release").iterdir()] == ["tiny"]
     assert " release tiny/- " in (folder / "audit.log").read_text()
