@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -31,7 +31,7 @@ from nbgrader.exchange import ExchangeFactory
 from tqdm import tqdm
 from traitlets.config.loader import PyFileConfigLoader
 
-from autograde.course import ASSIGNMENT, Course, build, is_current, write_whole
+from autograde.course import Course, assignments, build, is_current, write_whole
 from autograde.intake import is_graded, take_in_all, unmark
 from lab.train.cluster import connected, finished
 from lab.train.workers import begin
@@ -116,7 +116,7 @@ class NbGrader:
 
     def _directory(self, student="*", without=()):
         directory = CourseDirectory(config=self.config, log=self.log)
-        directory.assignment_id, directory.student_id = ASSIGNMENT, student
+        directory.assignment_id, directory.student_id = self.course.assignment, student
         directory.student_id_exclude = ",".join(without)
         return directory
 
@@ -153,12 +153,14 @@ def release(course: Course, force: bool = False) -> str:
     The source is built anew when the variant has changed; what the teacher changed in it stays otherwise.
     """
     if not is_current(course):
-        if course.students() and not force:
+        names = assignments(course.folder)
+        if any(replace(course, assignment=name).students() for name in names) and not force:
             raise Failed(
                 "The variant in course.toml has changed, but work for the old one was handed in; "
                 "change it back, or add --force."
             )
-        build(course.folder, course.variant, course.name)
+        for name in names:
+            build(course.folder, course.variant, course.name, name)
     nbgrader = NbGrader(course)
     nbgrader.convert(GenerateAssignment)
     course.note("release", words=json.dumps(course.variant.to_dict()))
@@ -166,7 +168,7 @@ def release(course: Course, force: bool = False) -> str:
     if not _has_exchange(nbgrader):
         return f"Hand out the files in {folder} (there is no exchange folder on this machine)."
     nbgrader.exchange("ReleaseAssignment", force=True)
-    return f"Released on the exchange as {course.name}/{ASSIGNMENT}; the same files are in {folder}."
+    return f"Released on the exchange as {course.name}/{course.assignment}; the same files are in {folder}."
 
 
 def collect(course: Course) -> tuple[int, list[str]]:
@@ -373,7 +375,9 @@ def _running(course: Course, student: str) -> Path:
 
 def _record_failure(course: Course, student: str, reason: str) -> None:
     """For the class report: a submission that has no points, and why."""
-    record = {"student": student, "assignment": ASSIGNMENT, "failure": reason, "notices": [], "parts": {}}
+    record = {
+        "student": student, "assignment": course.assignment, "failure": reason, "notices": [], "parts": {},
+    }  # fmt: skip
     course.record(student).parent.mkdir(parents=True, exist_ok=True)
     write_whole(course.record(student), json.dumps(record, indent=1))
 
@@ -381,7 +385,7 @@ def _record_failure(course: Course, student: str, reason: str) -> None:
 def ungraded(course: Course) -> list[str]:
     """Students whose answers in words, or points that a grader had changed, wait for a grader."""
     with _gradebook(course) as gradebook:
-        submissions = gradebook.assignment_submissions(ASSIGNMENT)
+        submissions = gradebook.assignment_submissions(course.assignment)
         return sorted(each.student_id for each in submissions if each.needs_manual_grade)
 
 
@@ -422,7 +426,7 @@ def feedback(
 def export(course: Course, to: Path) -> int:
     """Write the points of all students to a CSV file, a column for each part; gives back how many rows."""
     with _gradebook(course) as gradebook:
-        assignment = gradebook.find_assignment(ASSIGNMENT)
+        assignment = gradebook.find_assignment(course.assignment)
         parts = [cell.name for notebook in assignment.notebooks for cell in notebook.grade_cells]
         fields = [
             "student",
@@ -439,7 +443,7 @@ def export(course: Course, to: Path) -> int:
             row = {"student": student.id, "last_name": student.last_name, "first_name": student.first_name}
             row |= {"score": 0.0, "max_score": assignment.max_score}
             with contextlib.suppress(MissingEntry):
-                submission = gradebook.find_submission(ASSIGNMENT, student.id)
+                submission = gradebook.find_submission(course.assignment, student.id)
                 penalty = submission.late_submission_penalty or 0.0
                 row |= {"submitted": submission.timestamp, "score": max(0.0, submission.score - penalty)}
                 row |= {"late_penalty": penalty, "needs_grading": submission.needs_manual_grade}

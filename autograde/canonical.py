@@ -15,6 +15,7 @@ import nbformat
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Unicode
 
+from autograde.assignments import find
 from autograde.course import Course
 from autograde.intake import Taken
 
@@ -25,7 +26,7 @@ class Canonical(NbGraderPreprocessor):
     folder = Unicode("", help="The course folder.").tag(config=True)
 
     def preprocess(self, nb, resources):
-        course = Course.read(self.folder)
+        course = Course.read(self.folder, resources["nbgrader"]["assignment"])
         student = resources["nbgrader"]["student"]
         released = course.path("release") / course.notebook
         taken = Taken.of(course, student)
@@ -35,7 +36,7 @@ class Canonical(NbGraderPreprocessor):
             if taken.refused is not None:
                 result.metadata["refused"] = taken.refused
         result.metadata["notices"] = notices
-        _insert(result, notices, result.metadata.get("refused"), _rubric())
+        _insert(result, notices, result.metadata.get("refused"), find(course.assignment).rubric)
         return result, resources
 
 
@@ -156,12 +157,6 @@ def _note(role: str, text: str, number: int = 0):
 def _plain(text: str) -> str:
     """Text that holds a student's file name, made harmless as Markdown."""
     return re.sub(r"([\\`*_\[\]<>$#|])", r"\\\1", text)
-
-
-def _rubric() -> dict:
-    from autograde.assignment import rubric
-
-    return rubric()
 
 
 @functools.lru_cache(maxsize=4)

@@ -7,6 +7,12 @@ import typer
 
 app = typer.Typer(no_args_is_help=True, help="The graded course: release, collect, grade, give feedback.")
 Folder = Annotated[Path, typer.Option("--course", help="The course folder.")]
+Which = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[ASSIGNMENT]", help="Its name; only where the course has several.", show_default=False
+    ),
+]
 HERE = Path()
 
 
@@ -19,13 +25,16 @@ def init(
         str, typer.Option(help="running (momentum * running + ..., 0.9) or batch (0.1).")
     ] = "running",
     running_variance: Annotated[str, typer.Option(help="biased (divided by N) or unbiased.")] = "biased",
+    assignment: Annotated[
+        str | None, typer.Option(help="The first one; only where the lab has several.", show_default=False)
+    ] = None,
 ):
     """Make a course folder that is ready to run."""
     with _sentences():
         from autograde import course
         from lab.check.variant import Variant
 
-        made = course.init(folder, name, Variant(eps, momentum_weighs, running_variance))
+        made = course.init(folder, name, Variant(eps, momentum_weighs, running_variance), assignment)
     typer.echo(f"{made.folder} is the course {made.name!r}. Next:")
     typer.echo(f"  cd {folder}")
     typer.echo("  lab course doctor     what is missing on this machine")
@@ -33,7 +42,18 @@ def init(
 
 
 @app.command()
+def add(assignment: Annotated[str, typer.Argument(help="Its name.")], folder: Folder = HERE):
+    """Add another of the lab's assignments to the course."""
+    with _sentences():
+        from autograde import course
+
+        course.add(folder, assignment)
+    typer.echo(f"Next: lab course release {assignment}; the other commands take the name, too.")
+
+
+@app.command()
 def release(
+    assignment: Which = None,
     folder: Folder = HERE,
     force: Annotated[
         bool, typer.Option("--force", help="Even if work for the old variant was handed in.")
@@ -43,11 +63,12 @@ def release(
     with _sentences():
         from autograde import batch
 
-        typer.echo(batch.release(_course(folder), force))
+        typer.echo(batch.release(_course(folder, assignment), force))
 
 
 @app.command()
 def collect(
+    assignment: Which = None,
     folder: Folder = HERE,
     source: Annotated[
         Path | None,
@@ -61,7 +82,7 @@ def collect(
     with _sentences():
         from autograde import batch, collect
 
-        course = _course(folder)
+        course = _course(folder, assignment)
         if source is None:
             count, said = batch.collect(course)
         else:
@@ -76,6 +97,7 @@ def collect(
 
 @app.command()
 def grade(
+    assignment: Which = None,
     folder: Folder = HERE,
     student: Annotated[list[str] | None, typer.Option(help="Only this student; may be repeated.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Again, even where it is graded.")] = False,
@@ -93,7 +115,7 @@ def grade(
     with _sentences():
         from autograde import batch
 
-        course = _course(folder)
+        course = _course(folder, assignment)
         if no_jail or not course.jail:
             typer.echo(
                 "Without the jail student code runs with your rights: it can read and delete your files.",
@@ -107,6 +129,7 @@ def grade(
 
 @app.command()
 def feedback(
+    assignment: Which = None,
     folder: Folder = HERE,
     include_ungraded: Annotated[
         bool, typer.Option("--include-ungraded", help="Also where answers in words aren't graded yet.")
@@ -116,31 +139,36 @@ def feedback(
     with _sentences():
         from autograde import batch
 
-        count, left_out, where = batch.feedback(_course(folder), include_ungraded)
+        count, left_out, where = batch.feedback(_course(folder, assignment), include_ungraded)
     typer.echo(f"Feedback for {count}. {where}")
     if left_out:
         typer.echo(f"{len(left_out)} not graded to the end yet got none: {', '.join(left_out)}")
 
 
 @app.command()
-def report(folder: Folder = HERE):
+def report(assignment: Which = None, folder: Folder = HERE):
     """Write the class report: scores, common mistakes, similar submissions."""
     with _sentences():
         from autograde import report
 
-        typer.echo(f"The class report: {report.write(_course(folder))}")
+        typer.echo(f"The class report: {report.write(_course(folder, assignment))}")
 
 
 @app.command()
 def export(
+    assignment: Which = None,
     folder: Folder = HERE,
-    to: Annotated[Path, typer.Option(help="The CSV file.")] = Path("grades.csv"),
+    to: Annotated[
+        Path | None,
+        typer.Option(help="The CSV file. Default: grades.csv, with the name where there are several."),
+    ] = None,
 ):
     """Write all points to a CSV file."""
     with _sentences():
         from autograde import batch
 
-        course = _course(folder)
+        course = _course(folder, assignment)
+        to = to or Path(f"grades-{course.assignment}.csv" if course.has_others else "grades.csv")
         to = to if to.is_absolute() or to.parent != HERE else course.folder / to
         typer.echo(f"{batch.export(course, to)} students in {to}")
 
@@ -161,10 +189,10 @@ def doctor(folder: Folder = HERE):
         raise typer.Exit(1)
 
 
-def _course(folder: Path):
+def _course(folder: Path, assignment: str | None):
     from autograde.course import Course
 
-    return Course.read(folder)
+    return Course.read(folder, assignment)
 
 
 class _sentences:

@@ -18,7 +18,7 @@ from nbgrader.exchange.default import ExchangeCollect, ExchangeReleaseFeedback
 from nbgrader.utils import notebook_hash
 from traitlets import Unicode
 
-from autograde.course import ASSIGNMENT, Course, is_name
+from autograde.course import Course, is_name
 from autograde.intake import (
     COMPANIONS,
     MOST_BYTES,
@@ -42,7 +42,7 @@ class Collect(ExchangeCollect):
     src_records: list[dict]
 
     def init_src(self):
-        self.course = Course.read(self.course_folder)
+        self.course = Course.read(self.course_folder, self.coursedir.assignment_id)
         super().init_src()
         self.src_records = [record for record in self.src_records if self._is_genuine(record, says=True)]
 
@@ -57,7 +57,7 @@ class Collect(ExchangeCollect):
         Path(dest).mkdir(parents=True)
         found = [path for path in sorted(Path(src).iterdir()) if path.suffix in (".ipynb", ".txt")]
         there = {Path(path.name): path for path in found[:MOST_FILES]}
-        keep(there, Path(dest), directory.st_uid)
+        keep(there, Path(dest), self.course.notebook, directory.st_uid)
         stats = [path.lstat() for path in there.values()]
         times = [s.st_ctime for s in stats if stat.S_ISREG(s.st_mode) and s.st_uid == directory.st_uid]
         claimed = self._path_to_record(src)["timestamp"]
@@ -103,7 +103,7 @@ class ReleaseFeedback(ExchangeReleaseFeedback):
 
     def copy_files(self):
         super().copy_files()
-        course = Course.read(self.course_folder)
+        course = Course.read(self.course_folder, self.coursedir.assignment_id)
         for student in course.students("feedback"):
             taken = Taken.of(course, student)
             if taken is None or taken.original == course.notebook:
@@ -111,7 +111,7 @@ class ReleaseFeedback(ExchangeReleaseFeedback):
             folder = course.path("feedback", student)
             secret = (folder / "submission_secret.txt").read_text()
             name = notebook_hash(secret=secret, notebook_id=Path(taken.original).stem)
-            shutil.copy(folder / f"{ASSIGNMENT}.html", Path(self.dest_path) / f"{name}.html")
+            shutil.copy(folder / f"{course.assignment}.html", Path(self.dest_path) / f"{name}.html")
 
 
 def import_from(course: Course, source) -> tuple[list[str], list[str]]:
@@ -166,9 +166,15 @@ def _arrive(course: Course, student: str, entry: Path) -> None:
     arrived.mkdir(parents=True, mode=0o750)
     if entry.is_dir():
         there = {path.relative_to(entry): path for path in files(entry)}
-        keep({name: path for name, path in there.items() if str(name) not in COMPANIONS}, arrived)
+        keep(
+            {name: path for name, path in there.items() if str(name) not in COMPANIONS},
+            arrived,
+            course.notebook,
+        )
     else:
-        keep({Path(entry.name.replace(original(entry).name, course.notebook)): entry}, arrived)
+        keep(
+            {Path(entry.name.replace(original(entry).name, course.notebook)): entry}, arrived, course.notebook
+        )
     if os.path.lexists(submitted):
         shutil.rmtree(submitted)
     take_in(course, student)

@@ -23,7 +23,6 @@ from pathlib import Path
 
 from lab.check.variant import Variant
 
-ASSIGNMENT = "normalization"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 LONGEST = 100  # characters in a student's name
@@ -64,6 +63,7 @@ class Course:
 
     folder: Path
     name: str
+    assignment: str  # the one that this is about
     variant: Variant
     secret: bytes = dataclasses.field(repr=False)
     seconds_per_call: float = 10.0
@@ -72,10 +72,15 @@ class Course:
     jail: bool = True
     exchange: Path | None = None  # None: nbgrader's own setting
     check_owner: bool = True
+    has_others: bool = False  # whether the course has more than this assignment
 
     @classmethod
-    def read(cls, folder) -> "Course":
-        """The course in a folder. ValueError, in one sentence, for anything wrong with it."""
+    def read(cls, folder, assignment: str | None = None) -> "Course":
+        """The course in a folder, as one of its assignments sees it.
+
+        assignment: its name, which may be left out where there is one. ValueError, in one sentence, for
+        anything wrong with the course.
+        """
         folder = Path(folder).absolute()
         file = folder / "course.toml"
         try:
@@ -103,11 +108,15 @@ class Course:
         except (TypeError, ValueError) as reason:
             raise ValueError(f"{file}, [variant]: {reason}") from None
         root = parts["exchange"].pop("root", None)
+        secret = _secret(folder / "secret")
+        there = assignments(folder)
         return cls(
             folder,
             name,
+            _one_of(there, assignment, f"{folder}"),
             variant,
-            _secret(folder / "secret"),
+            secret,
+            has_others=len(there) > 1,
             exchange=None if root is None else folder / Path(root).expanduser(),
             **parts["exchange"],
             **parts["limits"],
@@ -115,27 +124,31 @@ class Course:
 
     def path(self, step: str, student: str = ".") -> Path:
         """nbgrader's folder of a step for a student ("." for source and release)."""
-        return self.folder / step / student / ASSIGNMENT
+        return self.folder / step / student / self.assignment
 
     @property
     def notebook(self) -> str:
-        return f"{ASSIGNMENT}.ipynb"
+        return f"{self.assignment}.ipynb"
 
     def record(self, student: str) -> Path:
         """Where the judge writes what it found about a student's submission."""
-        return self.folder / "judged" / student / f"{ASSIGNMENT}.json"
+        return self.folder / "judged" / student / f"{self.assignment}.json"
 
     def students(self, step: str = "submitted") -> list[str]:
         """Whose work lies in the folder of a step, in order."""
         return sorted(
             path.parent.name
-            for path in (self.folder / step).glob(f"*/{ASSIGNMENT}")
+            for path in (self.folder / step).glob(f"*/{self.assignment}")
             if is_name(path.parent.name) and not path.parent.is_symlink()  # what it points to isn't ours
         )
 
     def note(self, event: str, student: str = "-", words: str = "") -> None:
-        """A line in audit.log: the time, what happened, to whom. One write: processes share it."""
+        """A line in audit.log: the time, what happened, to whom. One write: processes share it.
+
+        Where the course has several assignments, the one that it is about stands before the student.
+        """
         line = " ".join(f"{words}".split())
+        student = f"{self.assignment}/{student}" if self.has_others else student
         text = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {event} {student}{' ' if line else ''}{line}\n"
         log = os.open(self.folder / "audit.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
@@ -158,15 +171,19 @@ def printable(value):
     return [printable(each) for each in value] if isinstance(value, list) else value
 
 
-def init(folder, name: str | None = None, variant: Variant | None = None) -> Course:
+def init(
+    folder, name: str | None = None, variant: Variant | None = None, assignment: str | None = None
+) -> Course:
     """Make a course folder: settings, secret, nbgrader's configuration, header and source assignment.
 
-    ValueError where something else lies in the folder, or where its name doesn't make a course's name.
+    assignment: the name of the first one, which may be left out where the lab has one. ValueError where
+    something else lies in the folder, or where its name doesn't make a course's name.
     """
     folder = Path(folder).absolute()
     name = name or re.sub(r"[^A-Za-z0-9_.-]+", "-", folder.name).strip("-.") or "course"
     if not NAME.fullmatch(name):
         raise ValueError(f"name must be 1 to 64 letters, digits, '-', '_' and '.', not {name!r}")
+    assignment = _one_of(_in_the_lab(), assignment, "the lab")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / "course.toml").exists():
@@ -178,7 +195,7 @@ def init(folder, name: str | None = None, variant: Variant | None = None) -> Cou
         with open(folder / "secret", "x", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
             file.write(secrets.token_hex(32) + "\n")
         (folder / "nbgrader_config.py").write_text(CONFIG, "utf-8")
-        build(folder, variant or Variant(), name)
+        build(folder, variant or Variant(), name, assignment)
         # Last: a folder without it is not a course, and what was left half-made is seen.
         write_whole(folder / "course.toml", COURSE.format(name=json.dumps(name), **settings))
     except OSError as reason:
@@ -188,24 +205,45 @@ def init(folder, name: str | None = None, variant: Variant | None = None) -> Cou
     return course
 
 
-def build(folder: Path, variant: Variant, name: str) -> None:
+def add(folder, assignment: str) -> Course:
+    """Write the source of another of the lab's assignments into a course. ValueError where that can't be."""
+    folder = Path(folder).absolute()
+    there = assignments(folder)
+    course = Course.read(folder, *there[:1])
+    if assignment in there:
+        raise ValueError(f"{folder} has the assignment {assignment!r} already.")
+    if not is_current(course):
+        raise ValueError("The variant in course.toml has changed; run first: lab course release")
+    build(folder, course.variant, course.name, _one_of(_in_the_lab(), assignment, "the lab"))
+    course = Course.read(folder, assignment)
+    course.note("add")
+    return course
+
+
+def assignments(folder) -> list[str]:
+    """The names of the lab's assignments that lie in a course's source/, in order; of all, if none does."""
+    names, source = _in_the_lab(), Path(folder, "source")
+    return [name for name in names if (source / name / f"{name}.ipynb").exists()] or names
+
+
+def build(folder: Path, variant: Variant, name: str, assignment: str) -> None:
     """Write the source assignment, and the header that opens every released notebook unless there is one."""
     import nbformat.v4 as v4
 
-    from autograde import assignment
+    from autograde.assignments import find
 
     source = folder / "source"
-    (source / ASSIGNMENT).mkdir(parents=True, exist_ok=True)
+    source.mkdir(parents=True, exist_ok=True)
     if not (source / "header.ipynb").exists():
         words = f"*{name}*"
         cell = v4.new_markdown_cell(words)
         write_whole(source / "header.ipynb", json.dumps(v4.new_notebook(cells=[cell]), indent=1))
-    assignment.build(variant, source / ASSIGNMENT)
+    find(assignment).build(variant, source / assignment)
     write_whole(source / "variant.json", json.dumps(variant.to_dict()) + "\n")
 
 
 def is_current(course: Course) -> bool:
-    """Whether the source assignment was built for the variant in course.toml."""
+    """Whether the source assignments were built for the variant in course.toml."""
     try:
         return json.loads((course.folder / "source" / "variant.json").read_text()) == course.variant.to_dict()
     except (OSError, ValueError):
@@ -221,6 +259,23 @@ def write_whole(path: Path, text: str) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def _in_the_lab() -> list[str]:
+    from autograde.assignments import names
+
+    return list(names())
+
+
+def _one_of(there: list[str], name: str | None, where: str) -> str:
+    """The assignment that is named, or the only one. ValueError where that is none."""
+    if name is None and len(there) == 1:
+        return there[0]
+    if name is None:
+        raise ValueError(f"{where} has several assignments; name one of {', '.join(there)}.")
+    if name not in there:
+        raise ValueError(f"{where} has no assignment {name!r}; there is {', '.join(there)}.")
+    return name
 
 
 def _only(file: Path, table, allowed: dict[str, type], part: str = "") -> None:

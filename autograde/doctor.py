@@ -7,12 +7,13 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from autograde.course import Course, is_current
+from autograde.course import Course, assignments, is_current
 
 CHECKED = ("nbgrader", "nbconvert", "jupyterlab", "latex2mathml", "numpy")
 EXTENSIONS = ("formgrader", "assignment_list", "validate_assignment", "course_list")
@@ -23,13 +24,13 @@ def examine(folder) -> Iterator[tuple[str, str | None]]:
     """(what was looked at, None if it is well or else what to do), in the order of a course's life."""
     course: Course | None = None
     try:
-        course = Course.read(folder)
+        course = Course.read(folder, *assignments(folder)[:1])
     except ValueError as reason:
         yield "course folder", str(reason)
     else:
         yield "course folder", _permissions(course)
-        is_released = (course.path("release") / course.notebook).exists()
-        yield "release" if is_released else "release: the next step is lab course release", _release(course)
+        for name in assignments(folder):
+            yield _is_released(replace(course, assignment=name)), _release(course)
         if course.exchange is None and not _default_exchange().is_dir():
             yield "exchange: there is none, so hand out release/ and collect with --from", None
         else:
@@ -59,6 +60,13 @@ def _permissions(course: Course) -> str | None:
     if gradebook.exists() and not os.access(gradebook, os.W_OK):
         return f"you can't write {gradebook}; work as the user who made it."
     return None
+
+
+def _is_released(course: Course) -> str:
+    name, words = (f" of {course.assignment}", f" {course.assignment}") if course.has_others else ("", "")
+    if (course.path("release") / course.notebook).exists():
+        return f"release{name}"
+    return f"release{name}: the next step is lab course release{words}"
 
 
 def _release(course: Course) -> str | None:

@@ -116,13 +116,13 @@ class ForStudents(NbGraderPreprocessor):
     folder = Unicode("", help="The course folder.").tag(config=True)
 
     def preprocess(self, nb, resources):
-        course = Course.read(self.folder)
+        where = resources["nbgrader"]
+        course = Course.read(self.folder, where["assignment"])
         nb.cells = [cell for cell in nb.cells if cell.metadata.get("course") != "rubric"]
         for cell in nb.cells:
             if cell.cell_type == "code":
                 # The score stands in the heading; the bare number under the report says nothing.
                 cell.outputs = [output for output in cell.outputs if output.output_type == "stream"]
-        where = resources["nbgrader"]
         with Gradebook(where["db_url"]) as gradebook:
             submission = gradebook.find_submission_notebook(
                 where["notebook"], where["assignment"], where["student"]

@@ -1,7 +1,7 @@
 """Intake: what students hand in becomes a notebook that nbgrader can read.
 
 A submission folder is moved as it is to `originals/<student>/<assignment>/<time>`, and a clean one takes
-its place: `normalization.ipynb` with nothing but the cells' sources and grade_ids, `timestamp.txt` and
+its place: `<assignment>.ipynb` with nothing but the cells' sources and grade_ids, `timestamp.txt` and
 `submission_secret.txt`. What isn't a notebook is replaced by an empty one, which scores zero; the reason
 stands beside the originals and is shown to the student. Nothing is ever deleted, and no link is followed.
 Of a file that is too large to be brought here, `<name>.not-kept` holds the size and the hash.
@@ -16,9 +16,10 @@ import stat
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-from autograde.course import ASSIGNMENT, Course, printable, write_whole
+from autograde.course import Course, printable, write_whole
 
 MOST_BYTES = 50_000_000  # of the files of a submission, plots and other outputs included
 MOST_CONTENT = 10_000_000  # of a notebook without its outputs
@@ -43,7 +44,7 @@ class Taken:
     """What the intake noted about a submission. `sha256` is that of the clean notebook."""
 
     sha256: str
-    original: str = ASSIGNMENT + ".ipynb"  # the name it was handed in under
+    original: str  # the name it was handed in under
     notices: tuple[str, ...] = ()
     refused: str | None = None
 
@@ -74,10 +75,10 @@ def take_in(course: Course, student: str) -> Taken:
         handed_in = max(_originals(course, student).glob("2*Z"))
     refused = None
     try:
-        path, notebook, notices = _pick(handed_in)
+        path, notebook, notices = _pick(handed_in, course.notebook)
         name = path.name
     except Refused as reason:
-        refused, notices, notebook, name = str(reason), [], _notebook([]), ASSIGNMENT + ".ipynb"
+        refused, notices, notebook, name = str(reason), [], _notebook([]), course.notebook
     text = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
     taken = Taken(hashlib.sha256(text.encode()).hexdigest(), name, tuple(notices), refused)
     part = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.part")
@@ -93,7 +94,7 @@ def take_in(course: Course, student: str) -> Taken:
 
 def take_in_all(course: Course) -> dict[str, Taken]:
     """Take in every submission, what an interrupted intake left in `originals` included."""
-    left = [path.parent.name for path in (course.folder / "originals").glob(f"*/{ASSIGNMENT}")]
+    left = [path.parent.name for path in (course.folder / "originals").glob(f"*/{course.assignment}")]
     students = {*course.students(), *left}
     return {student: take_in(course, student) for student in sorted(students)}
 
@@ -101,7 +102,7 @@ def take_in_all(course: Course) -> dict[str, Taken]:
 def before_grading(assignment, student, notebooks) -> None:
     """nbgrader's hook in front of Autograde, for gradings that the formgrader starts: take in first."""
     for path in map(Path, list(notebooks)):
-        course = Course.read(path.parents[3])
+        course = Course.read(path.parents[3], path.parent.name)
         take_in(course, path.parents[1].name)
         unmark(course, path.parents[1].name)
         notebooks[:] = [str(path.with_name(course.notebook))]
@@ -110,7 +111,7 @@ def before_grading(assignment, student, notebooks) -> None:
 def after_grading(assignment, student, notebooks) -> None:
     """nbgrader's hook behind Autograde: everything is in the gradebook, so note which notebook it was."""
     for path in map(Path, notebooks):
-        course = Course.read(path.parents[3])
+        course = Course.read(path.parents[3], path.parent.name)
         name = path.parents[1].name
         mark = _mark(course, name)
         mark.parent.mkdir(parents=True, exist_ok=True)
@@ -190,14 +191,15 @@ def read_file(path) -> bytes:
             raise Refused(f"The file {UNREADABLE}. {AGAIN}") from None
 
 
-def keep(there: dict[Path, Path], folder: Path, owner: int | None = None) -> None:
-    """Copy files, {name in the folder: where it is}, as far as a submission may be large, notebooks first.
+def keep(there: dict[Path, Path], folder: Path, notebook: str, owner: int | None = None) -> None:
+    """Copy files, {name in the folder: where it is}, as far as a submission may be large.
 
-    A note takes the place of what is larger, and of what is no file. owner: a user; what belongs to somebody
-    else, be it by a hard link, is no file.
+    Notebooks come first, and first of all the one of the name `notebook`. A note takes the place of what is
+    larger, and of what is no file. owner: a user; what belongs to somebody else, be it by a hard link, is no
+    file.
     """
     left = MOST_BYTES
-    for name, path in sorted(there.items(), key=_by_worth):
+    for name, path in sorted(there.items(), key=partial(_by_worth, notebook)):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -245,7 +247,7 @@ def files(folder: Path) -> list[Path]:
     return found[:MOST_FILES]
 
 
-def _pick(folder: Path) -> tuple[Path, dict, list[str]]:
+def _pick(folder: Path, wanted: str) -> tuple[Path, dict, list[str]]:
     """The notebook among what was handed in: by its name, else the one with the most answers."""
     if folder.is_symlink() or not folder.is_dir():
         raise Refused(f"What was handed in is a link or a file in the place of a folder. {AGAIN}")
@@ -255,7 +257,7 @@ def _pick(folder: Path) -> tuple[Path, dict, list[str]]:
             there.setdefault(original(path), path)
     if not there:
         raise Refused(f"Nothing was handed in: the folder is empty. {AGAIN}")
-    right = folder / f"{ASSIGNMENT}.ipynb"
+    right = folder / wanted
     if right in there:
         notebook, notices = read(_content(there[right]))
         others = sum(path.suffix == ".ipynb" for path in there) - 1
@@ -305,10 +307,10 @@ def _opened(path, owner: int | None = None):
     return os.fdopen(handle, "rb")
 
 
-def _by_worth(each: tuple[Path, Path]) -> tuple:
+def _by_worth(notebook: str, each: tuple[Path, Path]) -> tuple:
     """The notebook first, then the others, then the rest; the small before the large."""
     name, path = each
-    return name.name != f"{ASSIGNMENT}.ipynb", name.suffix != ".ipynb", path.lstat().st_size
+    return name.name != notebook, name.suffix != ".ipynb", path.lstat().st_size
 
 
 def _too_large(size: int) -> str:
@@ -382,7 +384,7 @@ def _list(value) -> list:
 
 
 def _originals(course: Course, student: str) -> Path:
-    return course.folder / "originals" / student / ASSIGNMENT
+    return course.folder / "originals" / student / course.assignment
 
 
 def _noted(course: Course, student: str) -> Path:
@@ -402,7 +404,7 @@ def _is_clean(folder: Path, taken: Taken) -> bool:
     """Whether a submission folder is just what the intake left there."""
     if folder.is_symlink() or not folder.is_dir():
         return False
-    notebook = folder / f"{ASSIGNMENT}.ipynb"
+    notebook = folder / f"{folder.name}.ipynb"
     if {path.name for path in folder.iterdir()} != {notebook.name, *COMPANIONS}:
         return False
     try:

@@ -21,15 +21,10 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade, is_solution
 from traitlets import Bool, Unicode
 
-from autograde import assignment
+from autograde.assignments import find
 from autograde.course import Course, printable, write_whole
-from autograde.figures import judge_figures
 from autograde.remote import Raised, Session
-from lab.check import PARTS, Exam, Stopped, examine
-from lab.check.figures import FIGURES
-
-# Which answer a graded cell is about, where the names differ.
-ANSWER_OF = {"batchnorm_test_mode": "batchnorm_forward"}
+from lab.check import Exam, Stopped, examine
 
 
 class Judge(NbGraderPreprocessor):
@@ -41,7 +36,8 @@ class Judge(NbGraderPreprocessor):
     def preprocess(self, nb, resources):
         """The notebook with outputs in its graded cells; the record goes into the course folder."""
         where = resources["nbgrader"]
-        course = Course.read(self.folder or Path(resources["metadata"]["path"]).resolve().parents[2])
+        folder = self.folder or Path(resources["metadata"]["path"]).resolve().parents[2]
+        course = Course.read(folder, where["assignment"])
         course = replace(course, jail=course.jail and self.jail)
         record = judge(nb, course, where["student"], where["assignment"])
         save(record, course.folder)
@@ -76,10 +72,12 @@ def judge(nb, course, student, name):
         },
         "failure": refused, "parts": {},
     }  # fmt: skip
+    assignment = find(name)
     exam = Exam.draw(record["seed"], course.variant)
     with Session(
         course.folder / "source" / name / "given.py", [cell["source"] for cell in cells],
-        seconds_per_call=course.seconds_per_call, seconds=course.seconds_per_submission, jailed=course.jail,
+        assignment=name, seconds_per_call=course.seconds_per_call, seconds=course.seconds_per_submission,
+        jailed=course.jail,
     ) as session:  # fmt: skip
         graded = {
             cell.metadata.nbgrader.grade_id.removeprefix("test_"): cell
@@ -88,11 +86,11 @@ def judge(nb, course, student, name):
         }
         record["parts"] = dict.fromkeys(graded)
         # functions last: a slow one takes no time from answers that are only read
-        for part, cell in sorted(graded.items(), key=lambda each: each[0] in PARTS):
+        for part, cell in sorted(graded.items(), key=lambda each: each[0] in assignment.checked.parts):
             if refused:
                 found, report = _counted([(part.replace("_", " "), False, refused)])
             else:
-                found, report = _judge_part(part, session, cells, exam, course)
+                found, report = _judge_part(part, assignment, session, cells, exam, course)
             most = float(cell.metadata.nbgrader.points)
             found["points"], found["max"] = min(max(round(most * found["share"], 2), 0.0), most), most
             record["parts"][part] = found
@@ -114,26 +112,29 @@ def save(record, folder):
     write_whole(path, json.dumps(record, indent=1))
 
 
-def _judge_part(part, session, cells, exam, course):
+def _judge_part(part, assignment, session, cells, exam, course):
     """({"share", "results", "mistakes", "hint", "problems"}, report) of one graded cell."""
-    answer = ANSWER_OF.get(part, part)
+    answer = assignment.answer_of.get(part, part)
     own = [number for number, cell in enumerate(cells) if cell["grade_id"] == answer]
     last = max(own, default=-1)
     # The cells up to the check count as they stand; without a check below it, those up to the answer.
     checks = [n for n, cell in enumerate(cells) if n > last and cell["grade_id"] == f"test_{part}"]
+    checked = assignment.checked
     problems: list = []
     try:
         with session.part(own, min(checks, default=last)) as running:
             problems = [problem for problem in running.problems if problem[0] in own]
-            if part in PARTS:
-                verdict = examine(part, running.functions, exam)
+            if part in checked.parts:
+                verdict = examine(part, running.functions, exam, assignment.name)
                 found, report = verdict.to_dict(), str(verdict)
-            elif part in FIGURES:
+            elif part in checked.figures:
                 stated = running.value(part)
-                results = judge_figures(part, stated, exam.variant, course.folder / "cache")
+                results = assignment.judge_figures(part, stated, exam.variant, course.folder / "cache")
                 found, report = _counted(results)
             else:
-                found, report = _counted([_choice(part, running.value(part), exam.variant)])
+                found, report = _counted(
+                    [_choice(part, running.value(part), assignment.key(exam.variant)[part])]
+                )
     except (Stopped, Raised) as reason:
         found, report = _counted([(part.replace("_", " "), False, str(reason))])
     said = [
@@ -145,14 +146,14 @@ def _judge_part(part, session, cells, exam, course):
     return printable(kept | {"problems": said}), printable("\n".join([*said, report]))
 
 
-def _choice(part, chosen, variant):
+def _choice(part, chosen, key):
     """(what, passed, message) of a question with one right option."""
     question = part.replace("_", " ")
     if isinstance(chosen, np.ndarray) and chosen.ndim == 0 and chosen.dtype.kind in "iu":
         chosen = int(chosen)
     if type(chosen) is not int:
         return question, False, f"{part} has to be the number of an option, 1 to 4."
-    right = chosen == assignment.key(variant)[part]
+    right = chosen == key
     return question, right, f"Option {chosen} is {'right' if right else 'not the right one'}."
 
 

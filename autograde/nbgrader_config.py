@@ -6,7 +6,7 @@ import nbgrader.server_extensions.formgrader as formgrader
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbgrader import preprocessors as stock
 
-from autograde.course import Course
+from autograde.course import Course, assignments
 
 TEMPLATES = Path(__file__).parent / "templates"
 STUB = 'raise NotImplementedError("write your code here")'
@@ -14,7 +14,7 @@ STUB = 'raise NotImplementedError("write your code here")'
 
 def configure(c, folder) -> None:
     """Set in `c` what the course in `folder` needs. ValueError where course.toml is wrong."""
-    course = Course.read(folder)
+    course = Course.read(folder, *assignments(folder)[:1])  # what follows is the same for all of them
     c.CourseDirectory.root = str(course.folder)
     c.CourseDirectory.course_id = course.name
     c.ClearSolutions.code_stub = {"python": STUB}

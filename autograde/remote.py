@@ -17,13 +17,10 @@ from typing import Any
 
 from autograde import jail, wire
 from lab.check import Stopped, leftovers
+from lab.check.assignments import UNNAMED, find
 
 WORKER = {name: Path(__file__).with_name(name) for name in ("worker.py", "wire.py", "standins.py")}
 WORKER["leftovers.py"] = Path(leftovers.__file__)
-FUNCTIONS = (
-    *("batchnorm_forward", "batchnorm_backward", "batchnorm_backward_alt"),
-    *("layernorm_forward", "layernorm_backward", "FullyConnectedNet"),
-)
 START = 30.0  # seconds that a jail may take to come up on a machine that is busy
 ROOM = 4 << 20  # bytes that one answer's arrays may take; a bool takes eight times that in a comparison
 ENDED = {
@@ -40,13 +37,14 @@ class Raised(Exception):
 class Session:
     """The workers of one submission, started as needed.
 
-    given: path of the assignment's own given.py. cells: sources of the student's code cells.
+    given: path of the assignment's own given.py. cells: sources of the student's code cells. assignment: the
+    name of the one that says which functions and classes are asked for.
     seconds_per_call: deadline of one call. seconds: of all of them together. jailed: see `autograde.jail`.
     """
 
-    def __init__(self, given, cells, *, seconds_per_call=10.0, seconds=60.0, jailed=True):
+    def __init__(self, given, cells, *, assignment=UNNAMED, seconds_per_call=10.0, seconds=60.0, jailed=True):
         self.files = WORKER | {"given.py": Path(given)}
-        self.cells, self.jailed = cells, jailed
+        self.cells, self.asked, self.jailed = cells, find(assignment), jailed
         self.seconds_per_call, self.left = seconds_per_call, seconds
         self.process: Any = None  # subprocess.Popen, whose pipes are there
         self.folder: tempfile.TemporaryDirectory | None = None
@@ -153,29 +151,30 @@ class Session:
 class Part:
     """The student's names in a process of their own; use it as a context.
 
-    functions: {name: function} of those in FUNCTIONS that the cells define.
+    functions: {name: function or class} of those asked for that the cells define.
     problems: [(cell, line, text)] of what went wrong while they were loaded.
     """
 
     def __init__(self, session, whole, until):
         self.session, self.begun = session, None
         begin = {"op": "begin", "seconds": max(session.left, 1)}
+        asked = session.asked
         self.begun, _, _ = session.exchange(begin, [], "The jail", START)
         self.process = session.process
         document, _ = self.ask(
             "Loading the cells", op="load", cells=session.cells, whole=list(whole), until=until,
-            wanted=FUNCTIONS,
+            wanted=list(asked.functions),
         )  # fmt: skip
         try:
             self.problems = [
                 (int(cell), line if isinstance(line, int) else None, str(text)[:300])
                 for cell, line, text in document["problems"]
             ]
-            known = [name for name in FUNCTIONS if name in document["known"]]
+            known = [name for name in asked.functions if name in document["known"]]
         except (KeyError, TypeError, ValueError):
             raise Stopped("Loading the cells broke the connection to the judge") from None
         self.functions = {
-            name: partial(self.make, name) if name == "FullyConnectedNet" else partial(self.call, name)
+            name: partial(self.make, name) if name in asked.classes else partial(self.call, name)
             for name in known
         }
 
@@ -236,7 +235,7 @@ class Part:
         params, network = (self._unpacked(answer.get(each), found) for each in ("params", "value"))
         if not isinstance(params, dict) or not isinstance(network, wire.Handle):
             raise Stopped(f"{name}() broke the connection to the judge")
-        return RemoteNet(self, network, params)
+        return RemoteNet(self, name, network, params)
 
     def value(self, name):
         """A variable of the student's."""
@@ -254,14 +253,14 @@ class Part:
 class RemoteNet:
     """A student's network: `params` are sent along with each call of `loss`."""
 
-    def __init__(self, part, network, params):
-        self._part, self._network, self.params = part, network, params
+    def __init__(self, part, name, network, params):
+        self._part, self._name, self._network, self.params = part, name, network, params
 
     def loss(self, *arguments):
         """What the network's own loss(X, y) or loss(X) returns."""
         arrays: list[Any] = []
         answer, found = self._part.ask(
-            "FullyConnectedNet.loss()", arrays, op="loss", network=wire.pack(self._network, arrays)["handle"],
+            f"{self._name}.loss()", arrays, op="loss", network=wire.pack(self._network, arrays)["handle"],
             params=wire.pack(self.params, arrays), arguments=wire.pack(arguments, arrays),
         )  # fmt: skip
         return self._part._unpacked(answer.get("value"), found)

@@ -12,56 +12,36 @@ import jinja2
 import nbformat
 from nbgrader.api import Gradebook
 
-from autograde import assignment
-from autograde.course import ASSIGNMENT, Course, write_whole
+from autograde.assignments import find
+from autograde.course import Course, write_whole
 from autograde.feedback import with_capital
 from autograde.similarity import pairs
-from lab.check import MUTANTS, PARTS, Mutant
+from lab.check import Mutant
 
 MOST_MISTAKES = 8  # for one lecture
 MOST_PAIRS = 40
 BINS = 10
-SHOW = """\
-from lab.check import MUTANTS
-from lab.live import Explorer
-
-wrong = next(m for m in MUTANTS if (m.layer, m.name) == ("{mutant.layer}", "{mutant.name}"))
-Explorer(normalization="{mutant.layer}", layers={{wrong.layer: (wrong.forward, wrong.backward)}})"""
-TITLES = {
-    "batchnorm_forward": "batch norm, forward in training",
-    "batchnorm_test_mode": "batch norm, running statistics and test mode",
-    "batchnorm_backward": "batch norm, backward through the graph",
-    "batchnorm_backward_alt": "batch norm, backward in closed form",
-    "layernorm_forward": "layer norm, forward",
-    "layernorm_backward": "layer norm, backward",
-    "network": "the network",
-    "weight_scale_figures": "figures: weight scale",
-    "batch_size_figures": "figures: batch size",
-    "question_1": "question 1, by hand",
-    "question_2": "question 2, by hand",
-    "question_3": "question 3",
-    "question_4": "question 4",
-}
 
 
 def write(course: Course):
     """Write the report of what has been graded; its path. ValueError where nothing has been.
 
-    report/normalization.html is for the class, report/normalization-staff.html for the staff.
+    report/ASSIGNMENT.html is for the class, report/ASSIGNMENT-staff.html for the staff.
     """
-    files = sorted((course.folder / "judged").glob(f"*/{ASSIGNMENT}.json"))
+    files = sorted((course.folder / "judged").glob(f"*/{course.assignment}.json"))
     records = [json.loads(file.read_text("utf-8")) for file in files]
     if not records:
         raise ValueError("Nothing has been graded yet; grade first: lab course grade")
-    scores = _scores(course)
+    assignment, scores = find(course.assignment), _scores(course)
     failures = {record["student"] for record in records if record["failure"]}
     gradable = [score for score in scores if score["student"] not in failures]
     facts = {
         "course": course.name, "today": date.today().isoformat(), "count": len(records),
         "failures": [record for record in records if record["failure"]],
-        "most": sum(assignment.POINTS.values()),
-        "histogram": _histogram(scores), "items": _items(gradable), "mistakes": _mistakes(records),
-        "checks": _checks(records), "waiting": sum(score["waits"] for score in scores),
+        "most": sum(assignment.points.values()),
+        "histogram": _histogram(scores, assignment), "items": _items(gradable, assignment),
+        "mistakes": _mistakes(records, assignment), "checks": _checks(records, assignment),
+        "waiting": sum(score["waits"] for score in scores),
         "mean": statistics.fmean(totals) if (totals := [s["total"] for s in scores]) else None,
         "median": statistics.median(totals) if totals else None,
     }  # fmt: skip
@@ -76,17 +56,17 @@ def write(course: Course):
     page = environment.get_template("report.html.j2")
     folder = course.folder / "report"
     folder.mkdir(exist_ok=True)
-    write_whole(folder / f"{ASSIGNMENT}-staff.html", page.render(**facts, staff=staff))
-    write_whole(folder / f"{ASSIGNMENT}.html", page.render(**facts, staff=None))
+    write_whole(folder / f"{course.assignment}-staff.html", page.render(**facts, staff=staff))
+    write_whole(folder / f"{course.assignment}.html", page.render(**facts, staff=None))
     course.note("report", words=f"{len(records)} students")
-    return folder / f"{ASSIGNMENT}.html"
+    return folder / f"{course.assignment}.html"
 
 
 def _scores(course):
     """[{"student", "total", "waits", "parts": {part: (score, most)}}] of the gradebook."""
     scores = []
     with Gradebook(f"sqlite:///{course.folder / 'gradebook.db'}", course.name) as book:
-        for submission in book.assignment_submissions(ASSIGNMENT):
+        for submission in book.assignment_submissions(course.assignment):
             grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
             scores.append(
                 {
@@ -102,27 +82,28 @@ def _scores(course):
     return scores
 
 
-def _histogram(scores):
+def _histogram(scores, assignment):
     """[(from, to, count, share of the tallest)] of the totals, in tenths of the points."""
-    most = sum(assignment.POINTS.values())
+    most = sum(assignment.points.values())
     counts = Counter(min(int(score["total"] / most * BINS), BINS - 1) for score in scores)
     tallest = max(counts.values(), default=1)
     return [(most * i // BINS, most * (i + 1) // BINS, counts[i], counts[i] / tallest) for i in range(BINS)]
 
 
-def _items(scores):
+def _items(scores, assignment):
     """One row a part: its title, points, mean share, how many got all and none, and its correlation with the
     points of the other parts, None where nothing varies."""
     rows = []
-    for part, most in assignment.POINTS.items():
+    for part, most in assignment.points.items():
         got = [(score["parts"][part][0], score["total"]) for score in scores if part in score["parts"]]
-        if not got or (part in assignment.BY_HAND and len(got) < len(scores)):
+        if not got or (part in assignment.by_hand and len(got) < len(scores)):
             continue  # not graded yet
         points, rest = [p for p, _ in got], [total - p for p, total in got]
         varies = len(set(points)) > 1 and len(set(rest)) > 1
         rows.append(
             {
-                "title": TITLES.get(part, part), "most": most, "mean": statistics.fmean(points) / most,
+                "title": assignment.titles.get(part, part),
+                "most": most, "mean": statistics.fmean(points) / most,
                 "full": sum(p >= most for p in points), "none": sum(p <= 0 for p in points),
                 "tells": statistics.correlation(points, rest) if varies else None,
             }
@@ -130,18 +111,19 @@ def _items(scores):
     return rows
 
 
-def _mistakes(records):
+def _mistakes(records, assignment):
     """The mistakes that were recognized, the most frequent first: sentence, count, share of the class, where,
     and a cell that shows it live, for those of the zoo. A sentence may be a mutant's of either layer."""
-    zoo = {(mutant.layer, mutant.sentence): mutant for mutant in MUTANTS}
+    checked = assignment.checked
+    zoo = {(mutant.layer, mutant.sentence): mutant for mutant in checked.mutants}
     counts: Counter = Counter()
     places: dict[Mutant | str, Counter] = {}
     for record in records:
         seen = {
-            (zoo.get((PARTS[part].layer, sentence), sentence), part)
+            (zoo.get((checked.parts[part].layer, sentence), sentence), part)
             for part, found in record["parts"].items()
             for sentence in found["mistakes"]
-            if part != "network"  # what is wrong there is most often a layer, which was counted already
+            if not checked.parts[part].is_class  # what is wrong there is most often a layer, counted already
         }
         counts.update({mistake for mistake, _ in seen})
         for mistake, part in seen:
@@ -153,14 +135,14 @@ def _mistakes(records):
             {
                 "sentence": with_capital(mutant.sentence if mutant else mistake),
                 "count": count, "share": count / len(records),
-                "where": [TITLES.get(part, part) for part, _ in places[mistake].most_common(2)],
-                "show": mutant and SHOW.format(mutant=mutant),
+                "where": [assignment.titles.get(part, part) for part, _ in places[mistake].most_common(2)],
+                "show": mutant and assignment.show.format(mutant=mutant),
             }
         )  # fmt: skip
     return rows
 
 
-def _checks(records):
+def _checks(records, assignment):
     """Where parts begin to go wrong: (part, its first check that failed, count, share of the submissions)."""
     first = Counter(
         (part, failed[0]["name"])
@@ -170,7 +152,7 @@ def _checks(records):
         if (failed := [result for result in found["results"] if not result["passed"]])
     )
     return [
-        (TITLES.get(part, part), name, count, count / len(records))
+        (assignment.titles.get(part, part), name, count, count / len(records))
         for (part, name), count in first.most_common(MOST_MISTAKES)
     ]
 

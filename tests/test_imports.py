@@ -12,7 +12,11 @@ import pytest
 from lab.requirements import HiddenPackage
 
 ROOT = Path(__file__).parents[1]
-SOURCES = sorted([*ROOT.glob("lab/**/*.py"), *ROOT.glob("autograde/*.py")])  # not the assignment's own text
+TEMPLATES = ("notebook.py", "given.py")  # of what an assignment hands out
+SOURCES = [
+    *sorted(ROOT.glob("lab/**/*.py")),
+    *sorted(path for path in ROOT.glob("autograde/**/*.py") if path.name not in TEMPLATES),
+]
 
 # Each part of the house, and the parts of `lab` it may build on besides itself and `files`. cli, jupyter and
 # the package's own __init__ stand on top of all of them.

@@ -1,11 +1,17 @@
-"""Checks of a layer's implementation, what they weigh in the homework, and what a wrong one looks like."""
+"""Checks of a layer's implementation, what they weigh in the homework, and what a wrong one looks like.
 
+PARTS, MUTANTS and course are the first assignment's, as notebooks import them; others are found by name
+(`lab.check.assignments`).
+"""
+
+from lab.check.assignments.normalization import course
+from lab.check.assignments.normalization.parts import PARTS
+from lab.check.assignments.normalization.zoo import MUTANTS, Mutant
 from lab.check.checks import CHECKS, Implementation, Stopped, applicable, run_checks
 from lab.check.exam import Exam
-from lab.check.parts import PARTS, Result, Verdict, examine
+from lab.check.parts import Result, Verdict, examine
 from lab.check.variant import Variant
 from lab.check.visible import CheckFailed, check
-from lab.check.zoo import MUTANTS, Mutant
 
 __all__ = [
     "CHECKS",
@@ -21,6 +27,7 @@ __all__ = [
     "Verdict",
     "applicable",
     "check",
+    "course",
     "examine",
     "run_checks",
 ]

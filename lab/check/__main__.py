@@ -2,15 +2,15 @@
 
 import numpy as np
 
+from lab.check import MUTANTS
 from lab.check.checks import applicable, run_checks
 from lab.check.weak import WEAK_CHECKS
-from lab.check.zoo import MUTANTS
 
 INTRODUCTION = """\
 # The kill table
 
-Which check of `lab.check.checks` (columns) catches which wrong implementation of `lab.check.zoo` (rows, × is
-caught). Written by `python -m lab.check > lab/check/KILLTABLE.md`; a test compares.
+Which check of `lab.check.checks` (columns) catches which wrong implementation of `lab.check.MUTANTS` (rows, ×
+is caught). Written by `python -m lab.check > lab/check/KILLTABLE.md`; a test compares.
 
 Why upstream gradients are random, gamma isn't 1, eps is large as well as small, the reference is the
 lab's forward pass and not one's own, and tolerances are narrow: of the mutants that a check catches, those

@@ -1,8 +1,8 @@
 """Which known mistake a wrong answer looks like.
 
 What the student's functions gave is compared, aspect by aspect (out, running_var, dx, …), with what each
-mutant of the zoo gives on the same inputs, and with right code of other courses. A mutant explains an aspect
-if it gives the same in every check that looks at it, so two mistakes in different aspects are both found.
+wrong implementation that the assignment knows gives on the same inputs. A mutant explains an aspect if it
+gives the same in every check that looks at it, so two mistakes in different aspects are both found.
 """
 
 import re
@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from lab.check.checks import CHECKS, STATISTICS, Stopped, ask, is_right
-from lab.check.zoo import Mutant, mutant, strangers, zoo
+from lab.check.assignment import SHAPES
+from lab.check.checks import CHECKS, Stopped, applicable, ask, is_right
 
 # Where a mutant can't give the same numbers, which checks fail tells it: what is rounded is noise.
 BY_PATTERN = (
@@ -19,8 +19,7 @@ BY_PATTERN = (
     *("batch of another size", "dtype", "float32 far from zero", "float32", "other sizes"),
 )
 OTHERWISE_SIZED = ("one feature", "gradients with one feature", "test mode with one row")
-SHAPES = "right shapes only where N = D: something is combined along the wrong axis"
-AXIS_HINT = "Write down the shapes of x, of the mean and of gamma, and along which axis they meet."
+MIXED = "right shapes only where N = D: something is combined along the wrong axis"
 
 # What exceptions give away, with the check that met them first and the student's own line, where they came
 # through one: (pattern of "check: message (in `line`)", mistake, hint). The text alone may be about anything.
@@ -28,19 +27,11 @@ CALLED = "Compare the line that begins with def with the one that was handed out
 UNDEFINED = "Look for a typing error, a cell that was not run, or an import that is missing."
 WRITTEN = "Look at what is written to: a function may only change arrays that it made itself."
 CACHE = "Compare what one puts into the cache with what the other takes out, in number and order."
-SETTINGS = r"\(in `[^`]*\b(bn|ln)_param\b"
 ERRORS = (
     (r"(values? to unpack|cannot unpack) .*\(in `[^`]*= *cache(\[[^]]*\])? *(#[^`]*)?`"
      r"|index out of range \(in `(?=[^`]*\bcache\[)([^`[]|(?<=cache)\[)*`"
      r"|KeyError: (?P<key>['\"]\w+['\"]) \(in `[^`]*\bcache\[(?P=key)\]",
      "forward and backward disagree about the cache", CACHE),
-    (r"KeyError: 'eps' " + SETTINGS, "eps is expected in the settings, where it need not be named",
-     "Look up the default of eps in this course's text."),
-    (r"KeyError: 'momentum' " + SETTINGS, "momentum is expected in bn_param, where it need not be named",
-     "Look up the default of momentum in this course's text."),
-    (r"^(?!.*test mode.*: ).*KeyError: 'running_(mean|var)' " + SETTINGS,
-     "the running statistics are expected in bn_param before the first batch",
-     "Before the first batch they are zero."),
     # elsewhere nothing that is handed over is protected
     (r"^(inputs are|dout is|test mode) only reads?: .*read-only", "an argument is changed in place", WRITTEN),
     (r"(positional argument|unexpected keyword)(?!.* \(in )",
@@ -50,35 +41,35 @@ ERRORS = (
 )  # fmt: skip
 
 
-def diagnose(answers, implementation, exam):
+def diagnose(answers, implementation, exam, assignment):
     """(mistakes, hint) for the answers {name of the check: Answer} of one part."""
-    forward = of_forward(implementation, exam) if implementation.backward else None
-    candidates = _candidates(implementation.layer, exam.variant, forward)
+    forward = of_forward(implementation, exam, assignment) if implementation.backward else None
+    candidates = assignment.known(implementation.layer, exam.variant, forward)
     if implementation.backward and forward is None:  # then what is wrong with the gradients isn't from there
         candidates.sort(key=lambda one: not one.is_backward)
     found = _by_values(answers, candidates, exam) or _by_pattern(answers, candidates, exam)
     mistakes, hints = [each.sentence for each in found], [each.hint for each in found]
     if not found:
-        mistakes, hints = _on_a_square(answers, implementation, exam)
+        mistakes, hints = _on_a_square(answers, implementation, exam, assignment)
     if not mistakes:
-        mistakes, hint = of_error(answers)
+        mistakes, hint = of_error(answers, assignment)
         hints = [hint]
     if forward:
         mistakes = [*forward.mistakes, *(each for each in mistakes if each not in forward.mistakes)]
         hints = [f"The forward pass isn't right yet: begin there. {forward.hint}".strip(), *hints]
     if not any(hints):
-        hints = [_general(answers, implementation.layer)]
+        hints = [_general(answers, implementation.layer, assignment)]
     return tuple(mistakes), " ".join(dict.fromkeys(filter(None, hints)))
 
 
-def of_error(answers):
+def of_error(answers, assignment):
     """(mistakes, hint) from what was raised, by the check that met it first; nothing where that is mute."""
     raised: dict[str, str] = {}
     for name, answer in answers.items():
         if answer.error is not None and answer.message is not None:
             raised.setdefault(answer.message, name)
     for message, name in raised.items():
-        for pattern, mistake, hint in ERRORS:
+        for pattern, mistake, hint in (*assignment.errors, *ERRORS):
             if re.search(pattern, f"{name}: {message}", re.DOTALL):
                 return (mistake,), hint
     return (), ""
@@ -93,33 +84,20 @@ class ForwardMistake:
         self.hint = " ".join(dict.fromkeys(each.hint for each in found))
 
 
-def of_forward(implementation, exam):
+def of_forward(implementation, exam, assignment):
     """None where the forward pass is right in training mode."""
     layer = implementation.layer
     names = ("large variance", "values", "large eps", "tiny variance")
-    answers = {name: ask(CHECKS[name], implementation, exam) for name in names}
+    asked = {name: one for name, one in applicable(layer).items() if name in names}
+    answers = {name: ask(one, implementation, exam) for name, one in asked.items()}
     if all(is_right(answer, CHECKS[name], implementation, exam) for name, answer in answers.items()):
         return None
     if any(isinstance(answer.error, Stopped) for answer in answers.values()):
         return ForwardMistake([])
-    return ForwardMistake(_by_values(answers, _candidates(layer, exam.variant), exam))
+    return ForwardMistake(_by_values(answers, assignment.known(layer, exam.variant), exam))
 
 
 # --- inside -------------------------------------------------------------------------------------------
-
-
-def _candidates(layer, variant, forward=None):
-    """The zoo and the other courses; where the forward pass has a known mistake, also each with that one."""
-    found = [*strangers(layer, variant), *zoo(layer, variant)]
-    for one in forward.found if forward else ():
-        settings = {name: one.forward.__globals__[name] for name in ("EPS", "MOMENTUM")}
-        for other in zoo(layer, variant):
-            try:
-                edits = (*one.edits, *other.edits)
-                found.append(mutant(layer, other.name, other.sentence, *edits, variant=variant, **settings))
-            except ValueError:  # both edit the same line
-                continue
-    return found
 
 
 def _aspects(answers, wrong=True):
@@ -141,7 +119,7 @@ def _by_values(answers, candidates, exam):
     """The fewest mutants that explain the wrong aspects, and disturb the fewest of those that are right."""
     aspects = _aspects(answers)
     explained = {one: _explained(one, answers, aspects, exam) for one in candidates}
-    found: list[Mutant] = []
+    found: list = []
     left = set(aspects)
     while left:
         most = max((len(alike & left) for alike in explained.values()), default=0)
@@ -200,7 +178,7 @@ def _by_pattern(answers, candidates, exam):
     return []
 
 
-def _on_a_square(answers, implementation, exam):
+def _on_a_square(answers, implementation, exam, assignment):
     """What a crash or a wrong shape comes from, seen with as many rows as features."""
     skipped = (*BY_PATTERN, *OTHERWISE_SIZED)
     base = {name: answer for name, answer in answers.items() if name not in skipped}
@@ -211,10 +189,10 @@ def _on_a_square(answers, implementation, exam):
     again = {name: ask(CHECKS[name], implementation, square) for name in base}
     if any(isinstance(answer.error, Stopped) for answer in again.values()):
         return [], []
-    found = _by_values(again, _candidates(implementation.layer, exam.variant), square)
+    found = _by_values(again, assignment.known(implementation.layer, exam.variant), square)
     if found:
         return [each.sentence for each in found], [each.hint for each in found]
-    return ([], []) if _of_shapes(again) else ([SHAPES], [AXIS_HINT])
+    return ([], []) if _of_shapes(again) else ([MIXED], [assignment.hint({SHAPES}, implementation.layer)])
 
 
 def _of_shapes(answers):
@@ -224,23 +202,6 @@ def _of_shapes(answers):
     return re.search("broadcast|shape(?!')|aligned|core dim", said) is not None
 
 
-def _general(answers, layer):
-    """A hint where no known mistake fits, by the first thing that is wrong."""
-    if _of_shapes(answers):
-        return AXIS_HINT
-    wrong = set(_aspects(answers))
-    over = "batch" if layer == "batchnorm" else "features"
-    if "dx" in wrong:
-        return (
-            "dx has three paths: straight through x_hat, through the variance and through the mean. "
-            f"Its sum over the {over} is zero."
-        )
-    if wrong & {"dgamma", "dbeta"}:
-        return "gamma and beta act on every row: their gradients collect what comes from all of them."
-    if wrong & set(STATISTICS):
-        return "Compare the update of the running statistics with the formula in the text, term by term."
-    if "out in test mode" in wrong:
-        return "In test mode running_mean and running_var stand where mean and variance of the batch stood."
-    if "out" in wrong:
-        return "With gamma 1 and beta 0, what are mean and variance of the output, and over which axis?"
-    return ""
+def _general(answers, layer, assignment):
+    """A hint where no known mistake fits."""
+    return assignment.hint({SHAPES} if _of_shapes(answers) else set(_aspects(answers)), layer)

@@ -1,4 +1,4 @@
-"""The parts of the homework: which checks each is made of, what they weigh, and what comes of them.
+"""What comes of a part of the homework: which of its checks pass, what they weigh, and what is wrong.
 
 Each function is judged by itself. A backward pass gets the cache of the student's own forward pass and is
 compared with the reference's gradients; where the forward pass is wrong but does normalize, gradients that
@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lab.check.assignments import UNNAMED, find
 from lab.check.checks import (
-    CHECKS,
     TOLERANCE,
     Answer,
     Check,
@@ -29,99 +29,15 @@ from lab.check.checks import (
 )
 from lab.check.diagnosis import diagnose, of_error, of_forward
 from lab.check.exam import Exam
-from lab.check.network import NETWORK, NETWORK_CHECKS, network_mistakes
 from lab.nn.validation import require_choice
 
+SUMS = "parameter gradients"  # the check that sums over the rows are paid by
 NOT_TRIED = "not tried"
 GATED = "counts only when the values are right"
 ROUNDED = "the input is float64, but the numbers were float32 on the way; the tolerance is wider"
 WIDTH = 88  # characters of a line of a report, which a feedback page holds
 MOST_MESSAGES = 3  # that a report spells out
 OWN_TOLERANCE = 1e-5  # central differences of a function that may have eps anywhere
-
-
-class Row(NamedTuple):
-    """A check of a part.
-
-    gate: the checks of which one has to pass for this one to count, where it is cheap. what: the things that
-    count here, of those that the check compares; all if there is none.
-    """
-
-    check: str
-    weight: float
-    gate: tuple[str, ...] = ()
-    what: tuple[str, ...] = ()
-
-    @property
-    def name(self):
-        """What the result is called."""
-        return f"{self.check}: {' and '.join(self.what)}" if self.what else self.check
-
-
-class Part(NamedTuple):
-    """What is asked about some functions of the homework, by their names there."""
-
-    layer: str
-    functions: tuple[str, ...]  # the forward function, and the backward function if it is the subject
-    rows: tuple[Row, ...]
-
-
-SUMS, DX = "parameter gradients", ("dx",)
-# what has to be right for something cheap to count
-OUT, TEST, BASE = ("large variance",), ("test mode with large variance",), ("gradients with large variance",)
-FORWARD = (
-    Row("large variance", 2),
-    Row("values", 1.5),
-    Row("large eps", 1.5),
-    Row("tiny variance", 1.5),
-    Row("other sizes", 1, OUT),
-    Row("constant", 0.5, OUT),
-    Row("not a number", 0.5, OUT),
-    Row("float32", 0.5, OUT),
-    Row("float32 far from zero", 0.25, OUT),
-    Row("dtype", 0.25, OUT),
-    Row("inputs are only read", 0.5, OUT),
-)
-BACKWARD = (
-    Row(*BASE, 2, (), DX),
-    Row("dx", 2),
-    Row(SUMS, 1, (), ("dgamma",)),
-    Row(SUMS, 1, (SUMS, *BASE), ("dbeta",)),  # dgamma or dx: by itself dbeta needs no forward pass
-    Row("gradients with large eps", 1, (), DX),
-    Row("gradients with large eps", 0.5, (SUMS,), ("dgamma", "dbeta")),
-    Row("gradients with tiny variance", 0.5, (), DX),
-    Row("gradients with tiny variance", 0.25, (SUMS,), ("dgamma", "dbeta")),
-    Row("gradients of a constant", 0.5, BASE),
-    Row("gradients in float32", 0.5, BASE),
-    Row("dout is only read", 0.25, BASE),
-    Row("backward twice", 0.25, BASE),
-    Row("batch of another size", 0.25, BASE),
-)
-TEST_MODE = (
-    Row("running mean", 1.5),
-    Row("running variance", 1.5),
-    Row("default momentum", 1),
-    Row("test mode with large variance", 1.5),
-    Row("test mode", 1.5),
-    Row("default eps in test mode", 1),
-    Row("test mode after two batches", 0.5),
-    Row("test mode with one row", 0.5, TEST),
-    Row("test mode updates nothing", 0.5, TEST),
-    Row("test mode only reads", 0.5, TEST),
-)
-PARTS = {
-    "batchnorm_forward": Part("batchnorm", ("batchnorm_forward",), FORWARD),
-    "batchnorm_test_mode": Part("batchnorm", ("batchnorm_forward",), TEST_MODE),
-    "batchnorm_backward": Part("batchnorm", ("batchnorm_forward", "batchnorm_backward"), BACKWARD),
-    "batchnorm_backward_alt": Part("batchnorm", ("batchnorm_forward", "batchnorm_backward_alt"), BACKWARD),
-    "layernorm_forward": Part("layernorm", ("layernorm_forward",), (*FORWARD, Row("one feature", 0.5, OUT))),
-    "layernorm_backward": Part(
-        "layernorm",
-        ("layernorm_forward", "layernorm_backward"),
-        (*BACKWARD, Row("gradients with one feature", 0.25, BASE)),
-    ),
-    "network": Part("network", ("FullyConnectedNet",), tuple(Row(*row) for row in NETWORK)),
-}
 
 
 class Result(NamedTuple):
@@ -136,12 +52,16 @@ class Result(NamedTuple):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a part. mistakes: those that were recognized, as sentences. hint: where to look."""
+    """What came of a part. mistakes: those that were recognized, as sentences. hint: where to look.
+
+    assignment: the name of the one that it is a part of.
+    """
 
     part: str
     results: tuple[Result, ...]
     mistakes: tuple[str, ...] = ()
     hint: str = ""
+    assignment: str = UNNAMED
 
     @property
     def share(self):
@@ -164,7 +84,8 @@ class Verdict:
     def from_dict(cls, record):
         """The verdict of such a dict."""
         results = tuple(Result(**result) for result in record["results"])
-        return cls(record["part"], results, tuple(record["mistakes"]), record["hint"])
+        name = record.get("assignment", UNNAMED)
+        return cls(record["part"], results, tuple(record["mistakes"]), record["hint"], name)
 
     def __str__(self):
         lines = [f"{self.part}: " + ("all right" if self.passed else f"{self.share:.0%} of the points")]
@@ -182,7 +103,7 @@ class Verdict:
             if len(said[message]) == len(self.results):
                 lines.append(f"  everything: {message}")
             else:
-                lines += [f"  wrong: {first}: {message}", *_about(self.part, first)]
+                lines += [f"  wrong: {first}: {message}", *self._about(first)]
                 lines += [f"    the same: {'; '.join(others)}"] if others else []
         if further := [name for message in messages[MOST_MESSAGES:] for name in said[message]]:
             lines.append(f"  also wrong: {'; '.join(further)}")
@@ -193,44 +114,55 @@ class Verdict:
         lines += [f"  remark: {remark}" for remark in remarks]
         return "\n".join(wrapped(line) for line in lines)
 
+    def _about(self, name):
+        """A line on what a check looks at."""
+        checks, check = find(self.assignment).parts[self.part].checks, name.partition(":")[0]
+        if check in checks:
+            yield f"    checked: {checks[check].run.__doc__}"
 
-def examine(part, functions, exam=None):
+
+def examine(part, functions, exam=None, assignment=UNNAMED):
     """The `Verdict` on one part.
 
-    functions: {name: function} of those that `PARTS` names; they may live in another process, and some may
-    be missing. exam: where the inputs come from; the default is the one that students see.
-    Raises ValueError for an unknown part.
+    functions: {name: function} of those that the part names; they may live in another process, and some may
+    be missing. exam: where the inputs come from; the default is the one that students see. assignment: the
+    name of the one that it is a part of. Raises ValueError for an unknown part or assignment.
     """
-    require_choice("part", part, tuple(PARTS))
-    layer, names, rows = PARTS[part]
+    homework = find(assignment)
+    require_choice("part", part, tuple(homework.parts))
+    asked = homework.parts[part]
+    rows, checks = asked.rows, asked.checks
     exam = exam or Exam()
-    implementation = _implementation(layer, names, functions)
+    implementation = _implementation(asked, functions)
     answers: dict[str, Answer] = {}
     # Asked first: a forward pass that goes wrong once it has been judged gets no credit for that.
-    is_astray = len(names) == 2 and of_forward(implementation, exam) is not None
+    is_astray = len(asked.functions) == 2 and of_forward(implementation, exam, homework) is not None
     stopped = None
     for name in dict.fromkeys(row.check for row in rows):
         if stopped is not None:
             answers[name] = Answer(NOT_TRIED, error=stopped)
             continue
-        answers[name] = ask(_check(layer, name), implementation, exam)
+        answers[name] = ask(checks[name], implementation, exam)
         cause = answers[name].error
         stopped = cause if isinstance(cause, Stopped) else None
     failed = {name: answer for name, answer in answers.items() if answer.message is not None}
     if all(answer.is_rounded for answer in failed.values()) and all(
-        is_right(answer, _check(layer, name), implementation, exam) for name, answer in failed.items()
+        is_right(answer, checks[name], implementation, exam) for name, answer in failed.items()
     ):
         answers |= dict.fromkeys(failed, Answer(None, (ROUNDED,)))
     results = tuple(_result(row, rows, answers) for row in rows)
-    verdict = Verdict(part, results)
+    verdict = Verdict(part, results, assignment=assignment)
     if verdict.passed or stopped is not None:
         return verdict
-    if layer == "network":
-        found = network_mistakes(answers, functions, exam)
-        return Verdict(part, results, *(found if found[0] else of_error(answers)))
-    with np.errstate(all="ignore"):
-        results = _best(verdict, implementation, exam) if is_astray else results
-        return Verdict(part, results, *diagnose(answers, implementation, exam))
+    if asked.diagnose is not None:
+        mistakes, hint = asked.diagnose(answers, functions, exam)
+        if not mistakes:
+            mistakes, hint = of_error(answers, homework)
+    else:
+        with np.errstate(all="ignore"):
+            results = _best(verdict, implementation, exam) if is_astray else results
+            mistakes, hint = diagnose(answers, implementation, exam, homework)
+    return Verdict(part, results, mistakes, hint, assignment)
 
 
 # --- inside -------------------------------------------------------------------------------------------
@@ -244,24 +176,16 @@ def wrapped(line):
     )
 
 
-def _check(layer, name):
-    return NETWORK_CHECKS[name] if layer == "network" else CHECKS[name]
-
-
-def _about(part, name):
-    """A line on what a check looks at."""
-    check = name.partition(":")[0]
-    known = NETWORK_CHECKS if PARTS[part].layer == "network" else CHECKS
-    if check in known:
-        yield f"    checked: {known[check].run.__doc__}"
-
-
-def _implementation(layer, names, functions):
+def _implementation(asked, functions):
     """The functions of a part, each of which says its name when it fails."""
-    found = [_naming(name, functions.get(name)) for name in names]
-    if layer == "network":
+    found = [_naming(name, functions.get(name)) for name in asked.functions]
+    if asked.is_class:
         return found[0]
-    return Implementation(layer, *found) if len(found) == 2 else Implementation(layer, found[0], None)
+    return (
+        Implementation(asked.layer, *found)
+        if len(found) == 2
+        else Implementation(asked.layer, found[0], None)
+    )
 
 
 def _naming(name, function):

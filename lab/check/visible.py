@@ -6,16 +6,11 @@ from contextlib import nullcontext
 
 import numpy as np
 
+from lab.check.assignments import UNNAMED, find
 from lab.check.exam import Exam
-from lab.check.figures import FIGURES
 from lab.check.leftovers import IS_NOT_THERE, absent, as_graded
-from lab.check.parts import PARTS, Verdict, examine, wrapped
-from lab.check.staged import first_wrong_step
+from lab.check.parts import examine, wrapped
 from lab.check.variant import Variant
-
-CHOICES = {"question_3": 4, "question_4": 4}  # options of each
-STAGED = ("batchnorm_backward", "layernorm_backward")
-FUNCTIONS = tuple(dict.fromkeys(name for part in PARTS.values() for name in part.functions))
 
 
 class CheckFailed(Exception):
@@ -25,27 +20,32 @@ class CheckFailed(Exception):
         return str(self).splitlines()
 
 
-def check(part, value, variant=None, there=None, **functions):
+def check(part, value, variant=None, there=None, assignment=UNNAMED, **functions):
     """Print whether a part of the homework is right.
 
-    part: a name of `PARTS`, "question_3", "question_4", or of the figures. value: the function, the class
+    part: a name of a part, of a choice or of figures of the assignment. value: the function, the class
     or the answer. variant: a `Variant` or a dict of its settings; the default is the lab's own. functions:
     what the part also needs, such as batchnorm_forward; by default they are taken from where `value` was
     written. there: names of the packages that grading has besides the standard library; what uses another
-    fails. Raises CheckFailed, with a report in words, for what isn't right.
+    fails. assignment: the name of the homework's folder. Raises CheckFailed, with a report in words, for what
+    isn't right.
     """
-    known = (*PARTS, *FIGURES, *CHOICES)
+    homework = find(assignment)
+    known = (*homework.parts, *homework.figures, *homework.choices)
     if part not in known:
         raise CheckFailed(f"there is no part {part!r}; there are {', '.join(known)}")
-    if part in PARTS:
+    if part in homework.parts:
         if isinstance(variant, Mapping):
             variant = Variant.from_dict(variant)
         if there is not None and (package := absent(value, there)):
             raise CheckFailed(f"{part}: it is made with {package}, which {IS_NOT_THERE}")
         with nullcontext() if there is None else as_graded(_written_beside(value), there):
-            print(_of_function(part, value, variant or Variant(), functions))
+            print(_of_function(part, value, variant or Variant(), functions, assignment))
         return
-    complaint = _choice(part, value) if part in CHOICES else _figures(FIGURES[part], value)
+    if part in homework.choices:
+        complaint = _choice(value, homework.choices[part])
+    else:
+        complaint = _figures(homework.figures[part], value)
     if complaint:
         raise CheckFailed(f"{part}: {complaint}")
     print(f"{part}: recorded. Whether it is right is decided when it is graded.")
@@ -54,19 +54,21 @@ def check(part, value, variant=None, there=None, **functions):
 # --- inside -------------------------------------------------------------------------------------------
 
 
-def _of_function(part, value, variant, functions):
+def _of_function(part, value, variant, functions, assignment):
     """The report on a part that is right. Raises CheckFailed with that on one that isn't."""
-    layer, names, _ = PARTS[part]
+    homework = find(assignment)
+    asked = homework.parts[part]
+    subject = asked.functions[-1]
     if not callable(value):
-        kind = "a class" if layer == "network" else "a function"
-        raise CheckFailed(f"{part}: {names[-1]} must be {kind}, not {type(value).__name__}")
-    beside = {name: one for name, one in _written_beside(value).items() if name in FUNCTIONS}
-    functions = {**beside, **functions, names[-1]: value}
+        kind = "a class" if asked.is_class else "a function"
+        raise CheckFailed(f"{part}: {subject} must be {kind}, not {type(value).__name__}")
+    beside = {name: one for name, one in _written_beside(value).items() if name in homework.functions}
+    functions = {**beside, **functions, subject: value}
     exam = Exam(variant=variant)
-    verdict = examine(part, functions, exam)
+    verdict = examine(part, functions, exam, assignment)
     if verdict.passed:
         return str(verdict)
-    raise CheckFailed("\n".join([str(verdict), *_stage(verdict, layer, functions, exam)]))
+    raise CheckFailed("\n".join([str(verdict), *_stage(asked, functions, exam)]))
 
 
 def _written_beside(value):
@@ -76,26 +78,26 @@ def _written_beside(value):
     return getattr(value, "__globals__", {})
 
 
-def _stage(verdict: Verdict, layer, functions, exam):
+def _stage(asked, functions, exam):
     """A line on the first wrong intermediate, if there is one to be seen."""
-    if verdict.part not in STAGED:
+    if asked.steps is None:
         return
-    forward, backward = (functions.get(name) for name in PARTS[verdict.part].functions)
+    forward, backward = (functions.get(name) for name in asked.functions)
     if callable(forward) and callable(backward):
         try:
-            sentence = first_wrong_step(layer, forward, backward, exam)
+            sentence = asked.steps(asked.layer, forward, backward, exam)
         except Exception:  # the verdict has said what
             return
         if sentence:
             yield wrapped(f"  step by step: {sentence}")
 
 
-def _choice(part, value):
+def _choice(value, options):
     """What is wrong with the form of a choice, if anything."""
     if value is None or value is Ellipsis:
         return "not answered yet"
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= CHOICES[part]:
-        return f"must be a whole number from 1 to {CHOICES[part]}, not {value!r:.40}"
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= options:
+        return f"must be a whole number from 1 to {options}, not {value!r:.40}"
     return ""
 
 

@@ -11,7 +11,7 @@ from nbgrader.utils import is_grade, is_solution
 from traitlets import Bool, Unicode
 
 from autograde import batch, course
-from autograde.assignment import solution
+from autograde.assignments.normalization import assignment
 
 CONFIG = f"""
 import sys
@@ -74,7 +74,7 @@ class Judge(NbGraderPreprocessor):
 
 def make(folder, released=True):
     """A course with the stand-in for the judge."""
-    made = course.init(folder, "small")
+    made = course.init(folder, "small", assignment="normalization")
     with (made.folder / "nbgrader_config.py").open("a") as file:
         file.write(CONFIG)
     if released:
@@ -89,7 +89,9 @@ def released_notebook(made):
 def submission(made, without=(), **answers):
     """A notebook with all answers but some, or with other sources for them."""
     notebook = copy.deepcopy(released_notebook(made))
-    sources = {name: text for name, text in solution(made.variant).items() if name not in without} | answers
+    sources = {
+        name: text for name, text in assignment.solution(made.variant).items() if name not in without
+    } | answers
     for cell in notebook.cells:
         name = cell.metadata.get("nbgrader", {}).get("grade_id")
         cell.source = sources.get(name, cell.source)

@@ -13,14 +13,14 @@ from typing import NamedTuple
 import nbformat
 from nbgrader.preprocessors import ClearSolutions
 
-from autograde import assignment
+from autograde.assignments.normalization import assignment
 from lab.check import MUTANTS, Variant, course
 
 BATCHNORM = ("batchnorm_forward", "batchnorm_test_mode", "batchnorm_backward", "batchnorm_backward_alt")
 LAYERNORM = ("layernorm_forward", "layernorm_backward")
 FUNCTIONS = (*BATCHNORM, *LAYERNORM, "network")
 VARIANT = Variant()
-ALL = tuple(part for part in assignment.POINTS if part not in assignment.BY_HAND)
+ALL = tuple(part for part in assignment.points if part not in assignment.by_hand)
 
 
 class Submission(NamedTuple):

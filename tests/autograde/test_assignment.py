@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from nbgrader.preprocessors import ClearSolutions
 
-from autograde import assignment, figures
+from autograde.assignments.normalization import assignment, figures
 from lab.check import Exam, Variant, examine
-from lab.check.figures import FIGURES
+from lab.check.assignments.normalization.figures import FIGURES
 from lab.nn import (
     FullyConnectedNet,
     affine_backward,
@@ -93,7 +93,7 @@ def test_cells_and_points_are_those_of_the_table():
         assert (meta.solution, meta.grade, meta.locked, meta.points) == (True, True, False, points)
         assert found[name].cell_type == meta.cell_type == "markdown"
     graded = [c.metadata.nbgrader.points for c in found.values() if c.metadata.nbgrader.grade]
-    assert sum(graded) == 100 == sum(assignment.POINTS.values())
+    assert sum(graded) == 100 == sum(assignment.points.values())
     rest = set(found) - set(TABLE) - set(BY_HAND) - {name for graded in TABLE.values() for name in graded}
     assert all(found[name].metadata.nbgrader.locked for name in rest)
 
@@ -130,7 +130,7 @@ def test_what_is_released_holds_no_solution_and_no_key(variant):
     for name, right in assignment.key(variant).items():
         assert found[name].source.splitlines()[0] == f"{name} = None"
         assert f"{name} = {right}" not in said
-    for _, item in itertools.chain(*assignment.rubric().values()):
+    for _, item in itertools.chain(*assignment.rubric.values()):
         assert item not in said
 
 
@@ -219,9 +219,9 @@ def test_the_options_are_shuffled():
 
 
 def test_the_rubric_adds_up_to_the_points():
-    rubric = assignment.rubric()
+    rubric = assignment.rubric
     assert {name: sum(points for points, _ in items) for name, items in rubric.items()} == BY_HAND
-    assert set(rubric) == set(assignment.BY_HAND)
+    assert set(rubric) == set(assignment.by_hand)
     assert all(item.endswith((".", ")")) for items in rubric.values() for _, item in items)
 
 
@@ -258,7 +258,7 @@ def test_what_is_given_is_what_the_lab_has():
 @EVERY_VARIANT
 def test_the_solution_passes_its_own_checks(variant):
     names = names_of(variant)
-    parts = [part for part in assignment.POINTS if part not in FIGURES and not part.startswith("question")]
+    parts = [part for part in assignment.points if part not in FIGURES and not part.startswith("question")]
     for exam in Exam(variant=variant), Exam.draw(3, variant):
         for part in parts:
             verdict = examine(part, names, exam)

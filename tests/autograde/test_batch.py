@@ -16,7 +16,7 @@ from nbgrader.api import Gradebook
 
 from autograde import batch
 from autograde import course as course_module
-from autograde.assignment import BY_HAND, POINTS
+from autograde.assignments.normalization import assignment
 from autograde.course import Course
 from autograde.intake import is_graded
 from tests.autograde.small import hand_in, make, released_notebook, submission
@@ -238,7 +238,7 @@ def test_a_batch_that_is_asked_to_end_says_what_is_kept(course):
 def test_the_real_judge_gives_the_solution_all_points_that_need_no_grader(tmp_path):
     from autograde.jail import trouble
 
-    real = course_module.init(tmp_path / "real")
+    real = course_module.init(tmp_path / "real", assignment="normalization")
     batch.release(real)
     hand_in(real, "anna", submission(real))
     hand_in(real, "bob", submission(real, without=["batchnorm_backward_alt"]))
@@ -247,7 +247,7 @@ def test_the_real_judge_gives_the_solution_all_points_that_need_no_grader(tmp_pa
     assert sorted(summary.graded) == ["anna", "bob", "carol"], str(summary)
     given = points(real, "anna")
     assert {name: score for name, score in given.items() if name.startswith("test_")} == {
-        f"test_{name}": most for name, most in POINTS.items() if name not in BY_HAND
+        f"test_{name}": most for name, most in assignment.points.items() if name not in assignment.by_hand
     }
     assert points(real, "bob")["test_batchnorm_backward_alt"] == 0
     assert sum(points(real, "carol").values()) == 0

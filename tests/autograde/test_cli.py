@@ -25,7 +25,9 @@ def course(*arguments):
 def folder(tmp_path_factory):
     """A course that was made and released by the commands."""
     folder = tmp_path_factory.mktemp("cli") / "dl26"
-    made = course("init", folder, "--eps", "1e-4", "--momentum-weighs", "batch")
+    made = course(
+        "init", folder, "--eps", "1e-4", "--momentum-weighs", "batch", "--assignment", "normalization"
+    )
     assert made.exit_code == 0, made.output
     assert "lab course release" in made.output
     with (folder / "nbgrader_config.py").open("a") as file:

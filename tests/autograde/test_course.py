@@ -13,7 +13,11 @@ VARIANT = Variant(1e-3, "batch", "unbiased")
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
-    return init(tmp_path_factory.mktemp("teaching") / "Deep Learning 2026", variant=VARIANT)
+    return init(
+        tmp_path_factory.mktemp("teaching") / "Deep Learning 2026",
+        variant=VARIANT,
+        assignment="normalization",
+    )
 
 
 def test_init_makes_a_course_that_reads_back(course):
@@ -31,27 +35,27 @@ def test_the_secret_is_the_owners_alone(course):
 
 
 def test_each_course_has_its_own_secret(course, tmp_path):
-    assert init(tmp_path / "other").secret != course.secret
+    assert init(tmp_path / "other", assignment="normalization").secret != course.secret
 
 
 def test_a_foreign_folder_is_left_alone(tmp_path):
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(ValueError, match="isn't empty"):
-        init(tmp_path)
+        init(tmp_path, assignment="normalization")
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_init_does_not_touch_a_course(course):
     before = (course.folder / "secret").read_bytes()
     with pytest.raises(ValueError, match="course folder already"):
-        init(course.folder)
+        init(course.folder, assignment="normalization")
     assert (course.folder / "secret").read_bytes() == before
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match=r"can't be made a course folder: "):
-        init(tmp_path / "file" / "course")
+        init(tmp_path / "file" / "course", assignment="normalization")
 
 
 @pytest.mark.parametrize(

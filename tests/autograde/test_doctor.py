@@ -12,7 +12,7 @@ from autograde.course import Course, init
 
 @pytest.fixture
 def folder(tmp_path):
-    return init(tmp_path / "course").folder
+    return init(tmp_path / "course", assignment="normalization").folder
 
 
 @pytest.fixture(autouse=True)

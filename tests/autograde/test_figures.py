@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from autograde import figures
-from autograde.figures import judge_figures, rerun, true_figures
+from autograde.assignments.normalization import figures
+from autograde.assignments.normalization.figures import judge_figures, rerun, true_figures
 from lab.check import Variant
-from lab.check.figures import FIGURES, SCALES, SIZES
+from lab.check.assignments.normalization.figures import FIGURES, SCALES, SIZES
 
 OTHER_WEIGHTS = """
 mine = FullyConnectedNet

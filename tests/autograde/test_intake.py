@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autograde import intake
+from autograde.assignments.normalization import assignment
 from autograde.course import init
 from autograde.intake import MOST_CONTENT, Refused, Taken, files, keep, read, take_in, take_in_all
 from tests.autograde.small import hand_in
@@ -25,7 +26,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="machine: POSIX files
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
-    return init(tmp_path_factory.mktemp("courses") / "course")
+    return init(tmp_path_factory.mktemp("courses") / "course", assignment="normalization")
 
 
 @pytest.fixture
@@ -186,9 +187,7 @@ def test_any_bytes_are_read_or_refused(data):
 
 
 def test_the_limits_stand_in_the_notebook():
-    text = " ".join(
-        Path(intake.__file__).with_name("source").joinpath("normalization.py").read_text().split()
-    )
+    text = " ".join((assignment.folder / "notebook.py").read_text().split())
     assert f"{intake.MOST_BYTES / 1e6:.0f} MB at most" in text
     assert f"{intake.MOST_SOURCE:,} characters in {intake.MOST_CELLS:,} cells" in text
 
@@ -229,7 +228,7 @@ def test_what_is_too_large_to_be_kept_leaves_its_name_size_and_hash(course, stud
         (tmp_path / name).write_bytes(bytes(size))
         os.utime(tmp_path / name, (1e9, 1e9))
     folder = course.path("submitted", student)
-    keep({path.relative_to(tmp_path): path for path in tmp_path.iterdir()}, folder)
+    keep({path.relative_to(tmp_path): path for path in tmp_path.iterdir()}, folder, "normalization.ipynb")
     assert {path.name for path in folder.iterdir()} == {
         "normalization.ipynb", "a.ipynb", "b.ipynb.not-kept", "data.bin.not-kept",
     }  # fmt: skip
@@ -246,7 +245,11 @@ def test_a_notebook_that_is_too_large_is_refused_with_its_size(course, student, 
     monkeypatch.setattr(intake, "MOST_BYTES", 50_000)
     (tmp_path / large).write_bytes(plotted(60_000))
     (tmp_path / "notes.txt").touch()
-    keep({Path(name): tmp_path / name for name in (large, "notes.txt")}, course.path("submitted", student))
+    keep(
+        {Path(name): tmp_path / name for name in (large, "notes.txt")},
+        course.path("submitted", student),
+        "normalization.ipynb",
+    )
     refused = take_in(course, student).refused
     assert "MB, allowed are" in refused
     assert "Clear the outputs" in refused
@@ -267,10 +270,10 @@ def test_a_hard_link_to_somebody_elses_file_is_not_kept_where_the_owner_counts(c
     (tmp_path / "theirs.ipynb").write_text(TEXT)
     os.link(tmp_path / "theirs.ipynb", tmp_path / "normalization.ipynb")
     there = {Path("normalization.ipynb"): tmp_path / "normalization.ipynb"}
-    keep(there, tmp_path / "mine", owner=os.getuid())
+    keep(there, tmp_path / "mine", "normalization.ipynb", owner=os.getuid())
     assert (tmp_path / "mine" / "normalization.ipynb").read_text() == TEXT
     folder = course.path("submitted", student)
-    keep(there, folder, owner=os.getuid() + 1)
+    keep(there, folder, "normalization.ipynb", owner=os.getuid() + 1)
     assert [path.name for path in folder.iterdir()] == ["normalization.ipynb.not-kept"]
     assert "can't be read" in take_in(course, student).refused
 

@@ -5,7 +5,7 @@ import inspect
 
 import pytest
 
-from autograde import assignment
+from autograde.assignments.normalization import assignment
 from autograde.similarity import REFERENCE, pairs, parts
 from lab.check import Variant, course
 from lab.nn import batchnorm, layernorm, standardize

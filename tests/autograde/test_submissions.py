@@ -8,11 +8,12 @@ import nbformat
 import pytest
 from nbgrader.preprocessors import ClearSolutions
 
-from autograde import assignment, intake
+from autograde import intake
+from autograde.assignments.normalization import assignment
 from autograde.canonical import canonical
 from autograde.course import init
 from autograde.judge import judge
-from lab.check.figures import FIGURES
+from lab.check.assignments.normalization.figures import FIGURES
 from tests.autograde.submissions import (
     ALL,
     BROKEN,
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("jailed")
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
-    return init(tmp_path_factory.mktemp("suite") / "course", variant=VARIANT)
+    return init(tmp_path_factory.mktemp("suite") / "course", variant=VARIANT, assignment="normalization")
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def graded(course, released, data, parts=ALL):
         if not (name := each.metadata.get("nbgrader", {}).get("grade_id", "")).startswith("test_")
         or name.removeprefix("test_") in parts
     ]
-    return judge(nb, course, "ada", assignment.NAME), nb
+    return judge(nb, course, "ada", assignment.name), nb
 
 
 def submitted(submission, answered):

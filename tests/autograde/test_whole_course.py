@@ -10,13 +10,13 @@ import pytest
 from nbgrader.api import Gradebook
 from typer.testing import CliRunner
 
-from autograde import assignment
+from autograde.assignments.normalization import assignment
+from autograde.assignments.normalization.figures import rerun, true_figures
 from autograde.cli import app
 from autograde.course import Course, init
-from autograde.figures import rerun, true_figures
 from autograde.judge import judge
 from lab.check import Variant
-from lab.check.figures import FIGURES
+from lab.check.assignments.normalization.figures import FIGURES
 from tests.autograde.submissions import (
     BROKEN,
     CHEATS,
@@ -83,7 +83,7 @@ def course(tmp_path_factory):
     """The folder after release, collect and grade, with what each of them said."""
     place = tmp_path_factory.mktemp("whole")
     folder = str(place / "deep-learning")
-    run("init", folder)
+    run("init", folder, "--assignment", "normalization")
     run("release", "--course", folder)
     read = Course.read(folder)
     hand_in(nbformat.read(read.path("release") / read.notebook, 4), place / "mail", CLASS)
@@ -108,8 +108,8 @@ def test_everybody_gets_what_is_theirs(course):
     found = scores(course)
     assert set(found) == set(CLASS)
     for student, submission in CLASS.items():
-        for part, most in assignment.POINTS.items():
-            if part in assignment.BY_HAND:
+        for part, most in assignment.points.items():
+            if part in assignment.by_hand:
                 continue
             if "*" in submission.shares:
                 continue
@@ -117,7 +117,7 @@ def test_everybody_gets_what_is_theirs(course):
             least, limit = expected if isinstance(expected, tuple) else (expected, expected)
             assert most * least - 0.01 <= found[student][part] <= most * limit + 0.01, (student, part)
         if "*" in submission.shares:
-            assert any(found[student][part] < assignment.POINTS[part] for part in submission.shares["*"])
+            assert any(found[student][part] < assignment.points[part] for part in submission.shares["*"])
 
 
 def test_records_can_be_replayed(course):
@@ -197,14 +197,14 @@ def test_by_hand_feedback_report_and_grades(course):
 )
 def test_an_honest_solution_gets_everything_in_every_variant(variant, tmp_path):
     """And last year's answers don't."""
-    course = init(tmp_path / "course", variant=variant)
+    course = init(tmp_path / "course", variant=variant, assignment="normalization")
     nb = assignment.notebook(variant)
     for name in FIGURES:  # as read off a run of one's own
         stated = true_figures(name, 3, rerun(name, 3, variant, course.folder / "cache"))
         cell(nb, name).source = f"{name} = {stated}"
     record = judge(nb, course, "ada", "normalization")
     assert {part: found["share"] for part, found in record["parts"].items()} == dict.fromkeys(
-        [part for part in assignment.POINTS if part not in assignment.BY_HAND], 1.0
+        [part for part in assignment.points if part not in assignment.by_hand], 1.0
     )
     if variant != VARIANT:
         record = judge(assignment.notebook(VARIANT), course, "ada", "normalization")

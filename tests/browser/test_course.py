@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from autograde import assignment, batch, jail
+from autograde import batch, jail
 from autograde import course as courses
+from autograde.assignments.normalization import assignment
 from lab.check import Variant
 from tests.browser.jupyter import COLOURS, SCREEN, Lab, Server, focus
 from tests.browser.test_layout import LEAST_CONTRAST
@@ -62,7 +63,7 @@ def course(tmp_path_factory):
     if reason := jail.trouble():
         pytest.skip(f"machine: {reason}")
     folder = tmp_path_factory.mktemp("course") / "nn101"
-    courses.init(folder)
+    courses.init(folder, assignment="normalization")
     (folder.parent / "exchange").mkdir()
     settings = folder / "course.toml"
     settings.write_text(f"{settings.read_text()}root = '../exchange'\n")
@@ -196,7 +197,7 @@ def grade_by_hand(screen, picture):
         field = frame.locator(f"#{question}")
         said, answer, scheme = field.evaluate(BESIDE)
         assert said.startswith("Mark scheme (only graders see it)")
-        assert all(item in said for _, item in assignment.rubric()[question])
+        assert all(item in said for _, item in assignment.rubric[question])
         assert answer["right"] < scheme["left"]
         assert answer["top"] == pytest.approx(scheme["top"], abs=20)
         with screen.page.expect_response(lambda answer: answer.request.method == "PUT" and answer.ok):

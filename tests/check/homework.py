@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 
 from lab.check import Variant
-from lab.check.zoo import mutant
+from lab.check.assignments.normalization.zoo import mutant
 
 VARIANTS = [
     Variant(*settings) for settings in product((1e-5, 1e-3), ("running", "batch"), ("biased", "unbiased"))

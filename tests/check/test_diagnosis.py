@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lab.check import Exam, Variant, examine
-from lab.check.hints import HINTS
-from lab.check.zoo import mutant, strangers, zoo
+from lab.check.assignments.normalization.hints import HINTS
+from lab.check.assignments.normalization.zoo import mutant, strangers, zoo
 from tests.check.homework import course, functions_of
 
 OTHER = Variant(1e-3, "batch", "unbiased")

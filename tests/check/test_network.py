@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lab.check import Exam, Variant, examine
-from lab.check.zoo import strangers, zoo
+from lab.check.assignments.normalization.zoo import strangers, zoo
 from lab.nn import FullyConnectedNet
 from tests.check.homework import VARIANTS, course, float32_inside, functions_of, network
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from lab.check import PARTS, Exam, Stopped, Variant, Verdict, examine
+from lab.check.assignments.normalization.zoo import mutant, zoo
 from lab.check.checks import CHECKS
 from lab.check.parts import WIDTH
-from lab.check.zoo import mutant, zoo
 from tests.check.homework import HONEST, TEXTBOOK, VARIANTS, course, functions_of, network, textbook
 
 LAYER_PARTS = tuple(name for name in PARTS if name != "network")
@@ -135,7 +135,7 @@ def test_float32_is_told_from_what_is_nearly_right(functions):
 
 @pytest.mark.parametrize("part", LAYER_PARTS)
 def test_every_check_of_a_part_exists_and_weighs_something(part):
-    layer, _, rows = PARTS[part]
+    layer, _, rows, *_ = PARTS[part]
     assert all(row.weight > 0 and layer in CHECKS[row.check].layers for row in rows)
     assert all({each.check for each in rows}.issuperset(row.gate) for row in rows)
     assert len({row.name for row in rows}) == len(rows)

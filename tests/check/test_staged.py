@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lab.check import Exam, Variant, course
-from lab.check.staged import first_wrong_step
-from lab.check.zoo import zoo
+from lab.check.assignments.normalization.staged import first_wrong_step
+from lab.check.assignments.normalization.zoo import zoo
 
 
 def step(name, layer="batchnorm"):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from lab.check import PARTS, CheckFailed, Variant, check, course
-from lab.check.figures import FIGURES
-from lab.check.zoo import zoo
+from lab.check.assignments.normalization.figures import FIGURES
+from lab.check.assignments.normalization.zoo import zoo
 from tests.check.homework import VARIANTS, functions_of, network
 from tests.check.homework import course as right_for
 
@@ -149,7 +149,7 @@ def test_a_check_calls_a_function_a_few_times():
         if one.name in ("eps outside the root", "dx: no variance path")
         for edit in one.edits
     ]
-    from lab.check.zoo import mutant
+    from lab.check.assignments.normalization.zoo import mutant
 
     wrong, calls = mutant("batchnorm", "both", "both", *edits), []
 

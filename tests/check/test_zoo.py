@@ -10,8 +10,8 @@ import pytest
 import lab.check
 from lab.check import CHECKS, MUTANTS, Exam, Variant, run_checks
 from lab.check.__main__ import is_content, main
+from lab.check.assignments.normalization.zoo import mutant, strangers
 from lab.check.weak import WEAK_CHECKS, sum_of_squares, upstream_of_ones
-from lab.check.zoo import mutant, strangers
 
 every_mutant = pytest.mark.parametrize("wrong", MUTANTS, ids=lambda one: f"{one.layer} {one.name}")
 ANSWERS = {one: run_checks(one) for one in MUTANTS}

@@ -1,4 +1,4 @@
-"""The source of the assignment "normalization"; `autograde.assignment.build` makes the notebook of it.
+"""The text of the assignment; `autograde.assignment.Assignment.build` makes the notebook of it.
 
 The notebook starts at the first cell marker. Names between double underscores are the variant's and are
 filled in. A cell's mark says what it is: `answer` is the student's, `graded` holds the checks and the

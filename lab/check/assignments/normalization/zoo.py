@@ -1,6 +1,6 @@
 """The zoo: wrong implementations as students write them, each with a sentence that says what is wrong.
 
-A mutant is the course's code (`lab.check.course`) with one small edit, two where the edit needs it.
+A mutant is the course's code (`course.py`) with one small edit, two where the edit needs it.
 What to collect follows how often each mistake occurs in real submissions. There is a zoo for each variant
 of the course, and right code of the other variants counts as wrong code too.
 """
@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lab.check import course
-from lab.check.hints import HINTS
+from lab.check.assignments.normalization import course
+from lab.check.assignments.normalization.hints import HINTS
 from lab.check.variant import Variant
 
 OTHER_EPS = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)  # defaults that code is found with
@@ -65,7 +65,7 @@ def mutant(layer, name, sentence, *edits, variant=None, **settings):
 
 
 def _conventions(variant):
-    """The names in capitals of `lab.check.course`."""
+    """The names in capitals of `course.py`."""
     return {
         "EPS": variant.eps,
         "MOMENTUM": variant.momentum,
@@ -109,6 +109,20 @@ def strangers(layer, variant):
         for momentum in OTHER_MOMENTA if momentum != variant.momentum
     ]  # fmt: skip
     return tuple(found)
+
+
+def known(layer, variant, forward=None):
+    """The zoo and the other courses; where the forward pass has known mistakes, also each with these."""
+    found = [*strangers(layer, variant), *zoo(layer, variant)]
+    for one in forward.found if forward else ():
+        settings = {name: one.forward.__globals__[name] for name in ("EPS", "MOMENTUM")}
+        for other in zoo(layer, variant):
+            try:
+                edits = (*one.edits, *other.edits)
+                found.append(mutant(layer, other.name, other.sentence, *edits, variant=variant, **settings))
+            except ValueError:  # both edit the same line
+                continue
+    return found
 
 
 TRAIN_STD = "        std = np.sqrt(var + eps)"

@@ -13,8 +13,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from autograde import assignment
-from lab.check.figures import FIGURES, NORMALIZATIONS
+from autograde import assignments
+from lab.check.assignments.normalization.figures import FIGURES, NORMALIZATIONS
 from lab.check.variant import Variant
 from lab.nn import random
 
@@ -124,6 +124,7 @@ def _form(key, stated, figures):
 @cache
 def _code(name, variant):
     """The sources to run one after the other: the solution, and the experiment with all that it needs."""
+    assignment = assignments.find("normalization")
     cells = {
         cell.metadata.nbgrader.grade_id: cell.source
         for cell in assignment.notebook(variant).cells

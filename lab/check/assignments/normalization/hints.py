@@ -1,4 +1,10 @@
-"""A hint for each mutant of the zoo, by its name: the path or the term to look at, never code."""
+"""A hint for each mutant of the zoo, by its name: the path or the term to look at, never code.
+
+And what exceptions give away, and a hint where no mutant fits.
+"""
+
+from lab.check.assignment import SHAPES
+from lab.check.checks import STATISTICS
 
 _EPS = "Look at the denominator of x_hat: eps is added to the variance, and the root is taken of the sum."
 _TEST_EPS = "Look at the denominator in test mode: it is built as in training mode, from running_var."
@@ -127,3 +133,35 @@ HINTS = {
     "another running variance": "Look at what the variance that is kept for test mode is divided by.",
     "both": _RUNNING,
 }
+
+SETTINGS = r"\(in `[^`]*\b(bn|ln)_param\b"
+ERRORS = (
+    (r"KeyError: 'eps' " + SETTINGS, "eps is expected in the settings, where it need not be named",
+     "Look up the default of eps in this course's text."),
+    (r"KeyError: 'momentum' " + SETTINGS, "momentum is expected in bn_param, where it need not be named",
+     "Look up the default of momentum in this course's text."),
+    (r"^(?!.*test mode.*: ).*KeyError: 'running_(mean|var)' " + SETTINGS,
+     "the running statistics are expected in bn_param before the first batch",
+     "Before the first batch they are zero."),
+)  # fmt: skip
+
+
+def hint(wrong, layer):
+    """Where to look if no known mistake fits, by the first thing that is wrong."""
+    if SHAPES in wrong:
+        return "Write down the shapes of x, of the mean and of gamma, and along which axis they meet."
+    over = "batch" if layer == "batchnorm" else "features"
+    if "dx" in wrong:
+        return (
+            "dx has three paths: straight through x_hat, through the variance and through the mean. "
+            f"Its sum over the {over} is zero."
+        )
+    if wrong & {"dgamma", "dbeta"}:
+        return "gamma and beta act on every row: their gradients collect what comes from all of them."
+    if wrong & set(STATISTICS):
+        return "Compare the update of the running statistics with the formula in the text, term by term."
+    if "out in test mode" in wrong:
+        return "In test mode running_mean and running_var stand where mean and variance of the batch stood."
+    if "out" in wrong:
+        return "With gamma 1 and beta 0, what are mean and variance of the output, and over which axis?"
+    return ""

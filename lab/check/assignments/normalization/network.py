@@ -14,21 +14,6 @@ from lab.nn import FullyConnectedNet
 CLASSES, INPUTS = 4, 6
 REG = 0.7
 NETWORK_CHECKS: dict[str, Check] = {}
-# Which check weighs how much; see `lab.check.parts.Row`.
-NETWORK = (
-    ("parameters", 1),
-    ("initial parameters", 1, ("parameters",)),
-    ("loss", 1.25),
-    ("gradients", 1.25),
-    ("regularization", 1),
-    ("scores", 0.5),
-    ("images", 0.25, ("scores",)),
-    ("dtype of the network", 0.25, ("scores",)),
-    ("other depths", 0.5, ("loss",)),
-    ("batch norm in the network", 1),
-    ("layer norm in the network", 1),
-    ("network in test mode", 1),
-)
 
 # What a check of a network stands on: a layer, and what it has to pass by itself.
 GRADIENTS = ("values", "tiny variance", "dx", "parameter gradients")

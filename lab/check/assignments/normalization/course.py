@@ -1,6 +1,6 @@
 """The layers as a course's text leads to them: plain NumPy, one network, correct.
 
-The zoo of wrong implementations (`lab.check.zoo`) is this code with an edit each. The names in capitals are
+The zoo of wrong implementations (`zoo.py`) is this code with an edit each. The names in capitals are
 the course's conventions, `lab.check.variant`; the zoo sets them for each variant.
 """
 
