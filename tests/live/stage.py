@@ -14,7 +14,7 @@ from lab.train.loop import OWN_DATA
 CONFIG = Config(  # of 500 updates
     dataset=OWN_DATA, hidden_dims=(8, 8), batch_size=10, epochs=100, weight_scale=0.3
 )
-PATIENCE = 20  # seconds that a test waits before it fails
+PATIENCE = 60  # seconds that a test waits before it fails
 
 
 def live(test):

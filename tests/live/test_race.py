@@ -201,7 +201,7 @@ async def test_step_pauses():
     race.step()
     await until(lambda: not screen.last.is_playing)
     await frames_pass(10)
-    last, before = [frame.step for frame in screen][-1:-3:-1]
+    *_, before, last = dict.fromkeys(frame.step for frame in screen)  # a frame may be shown twice
     assert last == before + 1
 
 
