@@ -1,13 +1,13 @@
 """What the members of a population may differ in, and how many they are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from lab.nn.initialization import INITIALIZATIONS
 from lab.nn.layer import PerMember
-from lab.nn.validation import require_choice, require_number
+from lab.nn.validation import require_choice, require_number, require_numbers
 
 
 def validate(given: Mapping[str, Any]) -> None:
@@ -17,10 +17,7 @@ def validate(given: Mapping[str, Any]) -> None:
     """
     require_choice("initialization", given["initialization"], INITIALIZATIONS)
     for name in ("weight_scale", "reg", "eps"):
-        value = given[name]
-        several = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str)
-        for one in value if several else [value]:
-            require_number(name, one, least=0)
+        require_numbers(name, given[name], least=0)
     for seed in np.atleast_1d(np.asarray(given["seed"], dtype=object)):
         if seed is not None:
             require_number("seed", seed, least=0, whole=True)

@@ -1,7 +1,7 @@
 """Settings that can't be are refused in one sentence: which it was, what it was, what is allowed."""
 
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,13 @@ def require_number(
         low = f"from {least}" if above is None else f"above {above}"
         allowed = f" {low} to {most}" if np.isfinite(most) else f" {low} on" if np.isfinite(least) else ""
         raise ValueError(f"{name} must be {kind}{allowed}, not {shown(value)}")
+
+
+def require_numbers(name: str, value: Any, least: float = -np.inf) -> None:
+    """Raise ValueError unless value is a finite number from `least` on, or a sequence of them."""
+    several = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str)
+    for one in value if several else [value]:
+        require_number(name, one, least=least)
 
 
 def require_setting(name: str, value: Any, most: float = np.inf) -> None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lab.nn.backend import Array, to_host
+from lab.nn.images import positions_as_rows
 from lab.nn.layer import Layer, Shape
 from lab.nn.layers import LAYERS
 from lab.nn.network import Network
@@ -222,10 +223,7 @@ def _recorded(layers: Sequence[Layer]) -> Iterator[dict[Layer, tuple[np.ndarray,
 def _rows(x: Array, layer: Layer) -> np.ndarray:
     """A copy of what passes a layer, (..., N, D) on the host in float64; channels are units."""
     x = np.array(to_host(x), dtype=float)
-    if len(layer.in_shape) == 1:
-        return x
-    channels_last = np.moveaxis(x, -3, -1)
-    return channels_last.reshape(*x.shape[:-4], -1, channels_last.shape[-1])
+    return x if len(layer.in_shape) == 1 else positions_as_rows(x)
 
 
 def _norm(w: np.ndarray, lead: Shape) -> np.ndarray:

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-
 from lab.nn.layer import Shape
 from lab.nn.models.architecture import SETTINGS, Architecture, Settings
 from lab.nn.models.convolutional import CONVOLUTIONAL
@@ -29,6 +27,5 @@ def build(model: str, input_shape: Shape, num_classes: int, **given: Any) -> Net
     """
     require_choice("model", model, MODELS)
     settings = Settings(**{name: given.pop(name) for name in SETTINGS if name in given})
-    if np.ndim(settings.eps):  # which no layer may hear
-        given["members"] = len(settings.eps)
+    given = {"members": settings.members} | given
     return Network(MODELS[model].chain(settings, input_shape, num_classes), input_shape, **given)

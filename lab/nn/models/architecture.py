@@ -12,7 +12,7 @@ from lab.nn.layer import Layer, PerMember, Shape, fit
 from lab.nn.layers import ACTIVATIONS, CONVENTIONS, LAYERS, NORMALIZATIONS, normalizing
 from lab.nn.linear import Linear
 from lab.nn.noise import NOISE, Noise
-from lab.nn.validation import require_choice, require_known, require_number, shown
+from lab.nn.validation import require_choice, require_known, require_number, require_numbers, shown
 
 MOST_LAYERS = 1000
 PLACEMENTS = ("pre", "post", "sandwich")
@@ -56,9 +56,7 @@ class Settings:
             raise ValueError(f"hidden_dims may have {MOST_LAYERS} layers, not {len(sizes)}")
         for size in sizes:
             require_number("each of hidden_dims", size, least=1, whole=True)
-        several = isinstance(self.eps, Sequence | np.ndarray) and not isinstance(self.eps, str)
-        for one in self.eps if several else [self.eps]:
-            require_number("eps", one, least=0)
+        require_numbers("eps", self.eps, least=0)
         require_number("dropout_keep_ratio", self.dropout_keep_ratio, above=0, most=1)
         if self.bn_momentum is not None:
             require_number("bn_momentum", self.bn_momentum, least=0, most=1)
@@ -68,6 +66,11 @@ class Settings:
             require_known("noise", self.noise, NOISE)
             for name, amount in self.noise.items():
                 require_number(f"noise[{name!r}]", amount)
+
+    @property
+    def members(self) -> int | None:
+        """K where eps has a value for each member of a population, which no layer may hear."""
+        return len(self.eps) if np.ndim(self.eps) else None
 
     def linear(self, layer: Linear) -> Linear:
         """The layer, whose weights are standardized if they are to be."""

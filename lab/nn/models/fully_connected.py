@@ -89,6 +89,6 @@ class FullyConnectedNet(Network):
         super().__init__(
             FULLY_CONNECTED.chain(settings, shape, classes), shape, reg=reg, weight_scale=weight_scale,
             initialization=initialization, dtype=dtype, seed=seed, data_seed=data_seed, own=layers, xp=xp,
-            members=len(eps) if np.ndim(eps) else None,
+            members=settings.members,
         )  # fmt: skip
         self.input_dim = int(input_dim)
