@@ -85,7 +85,7 @@ def test_twins_share_weights_and_minibatches(normalization):
         np.testing.assert_array_equal(plain.minibatches.next(), other.minibatches.next())
 
 
-@pytest.mark.parametrize(
+every_architecture = pytest.mark.parametrize(
     "fields",
     [
         *({"optimizer": optimizer} for optimizer in ("sgd", "momentum", "rmsprop", "adam")),
@@ -94,6 +94,9 @@ def test_twins_share_weights_and_minibatches(normalization):
     ],
     ids=lambda fields: "-".join(map(str, fields.values())),
 )
+
+
+@every_architecture
 def test_a_restored_state_is_replayed_bit_for_bit(fields):
     training = advance(Training.from_config(EVERYTHING.replace(**fields, epochs=8)), 17)
     state = training.state()
@@ -117,8 +120,9 @@ def test_a_state_can_be_restored_more_than_once():
     np.testing.assert_array_equal(advance(training, 20).loss, first)
 
 
-def test_a_branch_goes_on_by_itself_and_leaves_its_origin_alone():
-    training = advance(Training.from_config(EVERYTHING), 10)
+@every_architecture
+def test_a_branch_goes_on_by_itself_and_leaves_its_origin_alone(fields):
+    training = advance(Training.from_config(EVERYTHING.replace(**fields)), 10)
     branch = training.branch()
     advance(branch, 20)
     assert training.step == 10
