@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import jupyter, lessons
+from lab.jupyter import copies, opening
 
 ROOT = Path(__file__).parents[1]
 
@@ -62,12 +62,12 @@ def test_holds_what_the_package_needs_and_nothing_of_the_teachers(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     modules = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("lab/**/*.py")}
     others = {f"lab/{path.relative_to(ROOT).as_posix()}" for path in ROOT.glob("assets/*.[cj]s*")}
-    others |= {f"lab/notebooks/{name}" for name in lessons.names()}
-    others |= {"lab/check/KILLTABLE.md", "lab/py.typed"}
+    others |= {f"lab/notebooks/{name}" for name in copies.names()} | {"lab/py.typed"}
     assert {name for name in names if ".dist-info/" not in name} == modules | others
     assert all(name.startswith(("lab/", "normalization_lab-")) for name in names)
 
 
+@pytest.mark.long
 def test_explorer_sweep_and_lessons_find_their_files(python, tmp_path):
     said = run(python, "-c", EVERYTHING, at=tmp_path).split()
     assert len(said) == 1
@@ -92,9 +92,10 @@ def test_course_is_said_to_be_in_the_checkout(python, tmp_path, rest):
     )
 
 
+@pytest.mark.long
 def test_lab_open_serves_the_lessons_and_keeps_the_home_folder_tidy(python, tmp_path):
-    own, port = tmp_path / "normalization-notebooks", jupyter.find_port(None)
-    outside = {name: value for name, value in os.environ.items() if name not in jupyter.PLACES}
+    own, port = tmp_path / "normalization-notebooks", opening.find_port(None)
+    outside = {name: value for name, value in os.environ.items() if name not in opening.PLACES}
     command = [python.with_name("lab"), "open", "--no-browser", "--port", str(port)]
     server = subprocess.Popen(
         command,
@@ -116,10 +117,10 @@ def test_lab_open_serves_the_lessons_and_keeps_the_home_folder_tidy(python, tmp_
         (session,) = waited_for(lambda: json.loads(get("/api/sessions")))  # before a page has asked for it
         assert (session["path"], session["kernel"]["name"]) == ("00_explorer.ipynb", "python3")
         listed = json.loads(get("/api/contents"))["content"]
-        assert sorted(file["name"] for file in listed) == lessons.names()
-        settings = json.loads(get("/lab/api/settings/" + jupyter.NOTIFICATIONS))
+        assert sorted(file["name"] for file in listed) == copies.names()
+        settings = json.loads(get("/lab/api/settings/" + opening.NOTIFICATIONS))
         defaults = settings["schema"]["properties"]
-        assert {name: defaults[name]["default"] for name in jupyter.QUIET} == jupyter.QUIET
+        assert {name: defaults[name]["default"] for name in opening.QUIET} == opening.QUIET
         again = subprocess.run(command, capture_output=True, text=True)
         assert (again.returncode, again.stderr.count("\n")) == (1, 1)
         assert again.stderr.startswith(f"Port {port} is taken by another program")

@@ -15,12 +15,12 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from lab.bench import convolutions, course_style, fresh, ours
+from lab.bench import convolutions, fresh, ours
 from lab.bench.floor import Floor
 from lab.bench.measure import Curves, Target, blas, in_turn, interleaved, table
+from lab.bench.peers import course_style
 from lab.bench.workloads import W1, W2, W3, W4, complete, data
-from lab.check import course
-from lab.nn import batchnorm, compiled
+from lab.nn import batchnorm, compiled, plain
 from lab.nn.backend import array_module
 from lab.train.workers import begin
 
@@ -49,15 +49,15 @@ def trainers(device="cpu"):
             who[LAB] = partial(ours.Lab, leaves=True)
         who[COURSE] = course_style.CourseStyle
     if find_spec("torch"):
-        from lab.bench import pytorch
+        from lab.bench.peers import pytorch
 
         if not on_gpu or pytorch.torch.cuda.is_available():
             who[EAGER] = partial(pytorch.start, device=device)
             who[FUSED] = partial(pytorch.start, fused=True, device=device)
     if find_spec("jax") and not on_gpu:
-        from lab.bench import jax_
+        from lab.bench.peers import jax
 
-        who[JIT], who[SCAN] = jax_.Jax, partial(jax_.Jax, scan=True)
+        who[JIT], who[SCAN] = jax.Jax, partial(jax.Jax, scan=True)
     return who, xp.cuda.Device().synchronize if on_gpu else None
 
 
@@ -204,7 +204,7 @@ def backward(rounds, device):
     pairs = {
         f"{ALONE}, closed form": (forward, closed),
         f"{ALONE}, staged": (forward, batchnorm.batchnorm_backward),
-        COURSE: (course.batchnorm_forward, course.batchnorm_backward),
+        COURSE: (plain.batchnorm_forward, plain.batchnorm_backward),
     }
     if leaves := compiled.load():
         pairs[f"{LAB}, closed form"] = leaves[forward, closed]
@@ -234,7 +234,7 @@ def conv(rounds, device):
     """VGG16's convolutions at a quarter of their width and in full, and what the lab holds in memory."""
     who: dict[str, Callable] = {FLOOR: convolutions.Floor, LAB: convolutions.Lab}
     if find_spec("torch"):
-        from lab.bench import pytorch
+        from lab.bench.peers import pytorch
 
         who[EAGER] = pytorch.Convolutions
     peaks = {}

@@ -10,10 +10,12 @@ START = "from lab.bench.workloads import W1, complete, data; "
 TRAINED = {
     "lab": "from lab.bench import ours; ours.solver(W1, data(W1)).train()",
     "lab, NumPy alone": "from lab.bench import ours; ours.solver(W1, data(W1), leaves=False).train()",
-    "PyTorch": "from lab.bench import pytorch; complete(W1, pytorch.start(W1, data(W1)))",
-    "PyTorch fused": "from lab.bench import pytorch; complete(W1, pytorch.start(W1, data(W1), fused=True))",
-    "JAX jit": "from lab.bench import jax_; complete(W1, jax_.Jax(W1, data(W1)))",
-    "JAX scan": "from lab.bench import jax_; complete(W1, jax_.Jax(W1, data(W1), scan=True))",
+    "PyTorch": "from lab.bench.peers import pytorch; complete(W1, pytorch.start(W1, data(W1)))",
+    "PyTorch fused": (
+        "from lab.bench.peers import pytorch; complete(W1, pytorch.start(W1, data(W1), fused=True))"
+    ),
+    "JAX jit": "from lab.bench.peers import jax; complete(W1, jax.Jax(W1, data(W1)))",
+    "JAX scan": "from lab.bench.peers import jax; complete(W1, jax.Jax(W1, data(W1), scan=True))",
 }
 # On Linux the process counts what it needed since it began; getrusage counts its parent's memory, too.
 PEAK = """

@@ -10,8 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from lab.check.answers import Stopped, ask, is_right
 from lab.check.assignment import SHAPES
-from lab.check.checks import CHECKS, Stopped, applicable, ask, is_right
+from lab.check.checks import CHECKS, applicable
 
 # Where a mutant can't give the same numbers, which checks fail tells it: what is rounded is noise.
 BY_PATTERN = (

@@ -23,13 +23,13 @@ class Exam:
     variant: Variant = field(default_factory=Variant)
     nudge: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require_number("seed", self.seed, least=0, whole=True)
         require_number("rows", self.rows, least=4, most=1000, whole=True)
         require_number("features", self.features, least=3, most=1000, whole=True)
 
     @classmethod
-    def draw(cls, seed, variant=None):
+    def draw(cls, seed: int, variant: Variant | None = None) -> "Exam":
         """An exam whose sizes come from the seed, too: D is neither N nor next to it (N - 1 is a divisor)."""
         rng = np.random.default_rng([seed, 1])
         rows = int(rng.integers(6, 13))

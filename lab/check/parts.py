@@ -12,23 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lab.check.answers import Answer, Stopped, ask, in_words, is_right, is_unwritten
 from lab.check.assignments import UNNAMED, find
-from lab.check.checks import (
-    TOLERANCE,
-    Answer,
-    Check,
-    Comparison,
-    Implementation,
-    Malformed,
-    Problem,
-    Stopped,
-    ask,
-    in_words,
-    is_right,
-    is_unwritten,
-)
+from lab.check.checks import Check
+from lab.check.comparison import TOLERANCE, Comparison
 from lab.check.diagnosis import diagnose, of_error, of_forward
 from lab.check.exam import Exam
+from lab.check.problem import Implementation, Malformed, Problem
 from lab.nn.validation import require_choice
 
 SUMS = "parameter gradients"  # the check that sums over the rows are paid by

@@ -1,6 +1,8 @@
 """Which of published code's conventions a course teaches, so that last year's answers don't fit."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from lab.nn.standardize import Convention
 from lab.nn.validation import require_choice, require_known, require_number
@@ -22,18 +24,18 @@ class Variant:
     momentum_weighs: str = "running"
     running_variance: str = "biased"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require_number("eps", self.eps, least=1e-8, most=1e-2)
         require_choice("momentum_weighs", self.momentum_weighs, tuple(MOMENTUM))
         require_choice("running_variance", self.running_variance, ("biased", "unbiased"))
 
     @property
-    def momentum(self):
+    def momentum(self) -> float:
         """The default where bn_param names none."""
         return MOMENTUM[self.momentum_weighs]
 
     @property
-    def convention(self):
+    def convention(self) -> Convention:
         """The same for the lab's own layers; eps goes beside it."""
         return Convention(
             momentum=self.momentum,
@@ -41,12 +43,12 @@ class Variant:
             running_ddof=int(self.running_variance == "unbiased"),
         )
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """The settings as plain values."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, settings):
+    def from_dict(cls, settings: Mapping[str, Any]) -> "Variant":
         """The variant of such a dict. Raises ValueError for an unknown name or value."""
         require_known("a variant", settings, [field.name for field in fields(cls)])
         return cls(**settings)

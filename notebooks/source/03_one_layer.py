@@ -9,7 +9,21 @@
 # %% [markdown]
 # # One layer by hand
 #
-# Before the networks, one layer: five samples with three features each, normalized before your eyes.
+# Before the networks, one layer. This is batch norm in plain NumPy, as one writes it on the board; layer norm
+# and the affine layer stand beside it in `lab/nn/plain.py`. The layers that the lab trains with compute the
+# same, and more.
+
+# %%
+from inspect import getsource
+
+from IPython.display import Code
+
+from lab.nn import plain
+
+Code(getsource(plain.batchnorm_forward), language="python")
+
+# %% [markdown]
+# Now five samples with three features each, normalized before your eyes.
 #
 # **Predict first.** You drag one point upwards. In batch norm, which outputs move: those of the same
 # feature, or those of the same sample? By how much does the point itself move in the output: as far as
@@ -34,7 +48,10 @@ LayerByHand(layer="layernorm")
 #
 # The same thing as a graph. Go through it with *Next*: at each node, what comes in from behind, and what
 # leaves. **Predict** where two paths meet before you come there: that is where gradients are added, and where
-# most wrong implementations go wrong.
+# most wrong implementations go wrong. In plain NumPy each node is a line:
+
+# %%
+Code(getsource(plain.batchnorm_backward), language="python")
 
 # %%
 BackwardGraph()

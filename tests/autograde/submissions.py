@@ -3,7 +3,6 @@
 Each is what a student made of the released notebook, and what has to come of it.
 """
 
-import inspect
 import json
 import re
 from collections.abc import Callable
@@ -14,7 +13,8 @@ import nbformat
 from nbgrader.preprocessors import ClearSolutions
 
 from autograde.assignments.normalization import assignment
-from lab.check import MUTANTS, Variant, course
+from lab.check import MUTANTS, Variant
+from lab.check.assignments.normalization.zoo import plain_text
 
 BATCHNORM = ("batchnorm_forward", "batchnorm_test_mode", "batchnorm_backward", "batchnorm_backward_alt")
 LAYERNORM = ("layernorm_forward", "layernorm_backward")
@@ -302,11 +302,11 @@ def _split(nb):
 HONEST = [
     Submission("the model answer", lambda nb: nb),
     Submission("another style", answer(
-        batchnorm_forward=COURSE + inspect.getsource(course.batchnorm_forward),
-        batchnorm_backward=inspect.getsource(course.batchnorm_backward),
+        batchnorm_forward=COURSE + plain_text("batchnorm_forward"),
+        batchnorm_backward=plain_text("batchnorm_backward"),
         batchnorm_backward_alt="def batchnorm_backward_alt(dout, cache):\n    return batchnorm_backward(dout, cache)",
-        layernorm_forward=inspect.getsource(course.layernorm_forward),
-        layernorm_backward=inspect.getsource(course.layernorm_backward))),
+        layernorm_forward=plain_text("layernorm_forward").replace("EPS", "1e-5"),
+        layernorm_backward=plain_text("layernorm_backward"))),
     Submission("dict cache, bn_param in it, None in test mode, one function calls the other", BY_DICT),
     Submission("a closure as cache, keys added to ln_param", answer(
         layernorm_forward=CLOSURE, layernorm_backward="def layernorm_backward(dout, cache):\n    return cache(dout)")),
@@ -375,10 +375,10 @@ HONEST = [
 def _mutated(mutant):
     """The notebook with a wrong pair of the zoo in it; the closed form calls the other."""
     forward, backward = (f"{mutant.layer}_{direction}" for direction in ("forward", "backward"))
-    source = "\n".join(inspect.getsource(getattr(course, name)) for name in (forward, backward))
+    text = "\n".join(map(plain_text, (forward, backward)))
     for old, new in mutant.edits:
-        source = source.replace(old, new)
-    head, tail = source.split(f"def {backward}")
+        text = text.replace(old, new)
+    head, tail = text.split(f"def {backward}")
     sources = {forward: COURSE + head, backward: f"def {backward}{tail}"}
     if mutant.layer == "batchnorm":
         sources["batchnorm_backward_alt"] = (

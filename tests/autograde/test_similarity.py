@@ -7,8 +7,8 @@ import pytest
 
 from autograde.assignments.normalization import assignment
 from autograde.similarity import REFERENCE, pairs, parts
-from lab.check import Variant, course
-from lab.nn import batchnorm, layernorm, standardize
+from lab.check import Variant
+from lab.nn import batchnorm, layernorm, plain, standardize
 from tests.autograde.submissions import (
     BY_TRANSPOSE,
     BY_TRANSPOSE_BACKWARD,
@@ -29,7 +29,7 @@ INDEPENDENT = {
         for name, source in assignment.solution(Variant()).items()
         if "norm" in name or name == "network"
     ),
-    "bob": inspect.getsource(course),
+    "bob": inspect.getsource(plain),
     "cleo": "\n".join([DICT_CACHE, DICT_BACKWARD, DICT_ALT, CLOSURE]),
     "dan": "\n".join([DICT_CACHE, CENTRING, LOOPS, LOOPS_BACKWARD]).replace("momentum *", "1.0 * momentum *"),
     "eve": "\n".join([BY_TRANSPOSE, BY_TRANSPOSE_BACKWARD, OWN_CLASS, OWN_CLASS_BACKWARD]),

@@ -46,7 +46,7 @@ def test_the_floor_makes_the_labs_products(small, monkeypatch):
 def test_pytorch_finds_the_same_gradients(small):
     if not find_spec("torch"):
         pytest.skip("machine: PyTorch isn't installed")
-    from lab.bench import pytorch
+    from lab.bench.peers import pytorch
 
     both = convolutions.Lab(small).gradients(), pytorch.Convolutions(small).gradients()
     for mine, theirs in zip(*both, strict=True):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from lab import FullyConnectedNet
-from lab.bench import compare, course_style, ours
+from lab.bench import compare, ours
+from lab.bench.peers import course_style
 from lab.bench.workloads import Workload, complete, data
 from tests import device
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from lab import nn
-from lab.check import Exam, Implementation, course, run_checks
-from lab.check.checks import Problem
+from lab.check import Exam, Implementation, run_checks
+from lab.check.problem import Problem
+from lab.nn import plain
 from lab.nn.affine import affine_backward, affine_forward
 
 LAYERS = ("batchnorm", "layernorm", "affine")
@@ -17,7 +18,7 @@ def pair(module, layer):
 
 def changed(layer, forward=lambda f: f, backward=lambda b: b):
     """The course's pair with its functions wrapped."""
-    right = pair(course, layer)
+    right = pair(plain, layer)
     return Implementation(layer, forward(right.forward), backward(right.backward))
 
 
@@ -37,7 +38,7 @@ def cache_in_a_dict(layer):
 
 def cache_as_a_function(layer):
     """The cache is the backward pass, waiting for dout."""
-    right = pair(course, layer)
+    right = pair(plain, layer)
 
     def forward(*arguments):
         out, cache = right.forward(*arguments)
@@ -119,7 +120,7 @@ VARIATIONS = [
 def running_arrays_in_place(x, gamma, beta, bn_param):
     """The running statistics are updated where they are, and the backward pass of test mode isn't there."""
     given = {name: bn_param[name] for name in ("running_mean", "running_var") if name in bn_param}
-    out, cache = course.batchnorm_forward(x, gamma, beta, bn_param)
+    out, cache = plain.batchnorm_forward(x, gamma, beta, bn_param)
     if bn_param["mode"] == "test":
         return out, None
     for name, array in given.items():
@@ -135,10 +136,8 @@ RIGHT = {
     ),
     "the lab's layer norm": pair(nn, "layernorm"),
     "the lab's affine layer": Implementation("affine", affine_forward, affine_backward),
-    "running arrays in place": Implementation(
-        "batchnorm", running_arrays_in_place, course.batchnorm_backward
-    ),
-    **{f"the course's {layer}": pair(course, layer) for layer in LAYERS},
+    "running arrays in place": Implementation("batchnorm", running_arrays_in_place, plain.batchnorm_backward),
+    **{f"the course's {layer}": pair(plain, layer) for layer in LAYERS},
     **{f"{vary.__name__}, {layer}": vary(layer) for vary in VARIATIONS for layer in LAYERS},
 }
 
@@ -220,10 +219,10 @@ def test_a_true_gradient_of_zero_calls_no_right_answer_wrong():
     """For D = 1 layer norm's dx is zero up to rounding: errors are scaled by the upstream gradient too."""
 
     def backward(dout, cache):
-        dx, dgamma, dbeta = course.layernorm_backward(dout, cache)
+        dx, dgamma, dbeta = plain.layernorm_backward(dout, cache)
         return dx + 1e-12 * dout, dgamma, dbeta
 
-    answers = run_checks(Implementation("layernorm", course.layernorm_forward, backward))
+    answers = run_checks(Implementation("layernorm", plain.layernorm_forward, backward))
     assert answers["gradients with one feature"] is None
 
 

@@ -27,6 +27,7 @@ SMALL = Exam(1, 8, 3)  # where a square exam would have fewer rows than an exam 
 @pytest.mark.parametrize(
     "one", zoo("layernorm", Variant()) + zoo("batchnorm", Variant()), ids=lambda each: each.name
 )
+@pytest.mark.product(every=10)
 def test_three_features_are_enough(one):
     """Whatever is wrong, the judge comes to an end."""
     functions = {f"{one.layer}_forward": one.forward, f"{one.layer}_backward": one.backward}
@@ -48,6 +49,7 @@ def several(layer, *names):
 
 
 @pytest.mark.parametrize(("variant", "wrong"), CASES)
+@pytest.mark.product(every=10)
 def test_every_mistake_is_caught_and_named(variant, wrong):
     """In an exam that no student sees, and with its hint, where its own part fails."""
     functions, exam = functions_of(wrong), Exam.draw(21, variant)

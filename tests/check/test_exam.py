@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lab.check import Exam, Variant
-from lab.check.checks import Problem
+from lab.check.problem import Problem
 
 
 def test_a_drawn_exam_is_never_square_and_always_the_same():

@@ -35,6 +35,7 @@ def edited(layer, *names, variant=None):
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda one: "-".join(map(str, one.to_dict().values())))
 @pytest.mark.parametrize("honest", HONEST, ids=lambda one: one.__name__)
+@pytest.mark.product(every=5)
 def test_right_homework_gets_everything(honest, variant, capsys):
     """Under every variant, in other forms and with other formulas, in the visible exam and in others."""
     functions = honest(variant)

@@ -5,9 +5,10 @@ import sys
 import numpy as np
 import pytest
 
-from lab.check import Exam, Variant, course
+from lab.check import Exam, Variant
 from lab.check.assignments.normalization.staged import first_wrong_step
 from lab.check.assignments.normalization.zoo import zoo
+from lab.nn import plain
 
 
 def step(name, layer="batchnorm"):
@@ -40,7 +41,7 @@ def test_the_first_wrong_step_is_named(layer, name, variable):
 
 @pytest.mark.parametrize("layer", ["batchnorm", "layernorm"])
 def test_a_right_function_has_no_wrong_step(layer):
-    forward, backward = (getattr(course, f"{layer}_{way}") for way in ("forward", "backward"))
+    forward, backward = (getattr(plain, f"{layer}_{way}") for way in ("forward", "backward"))
     assert first_wrong_step(layer, forward, backward, Exam()) is None
     assert first_wrong_step(layer, forward, backward, Exam.draw(4)) is None
 
@@ -63,7 +64,7 @@ def other_names(dout, cache):
 
 
 def test_other_names_are_known_too():
-    said = first_wrong_step("batchnorm", course.batchnorm_forward, other_names, Exam())
+    said = first_wrong_step("batchnorm", plain.batchnorm_forward, other_names, Exam())
     assert said.startswith("the first step that differs from the graph is divar: divar[0, ")
 
 
@@ -75,13 +76,13 @@ def test_a_sign_may_be_kept_for_later():
         dmu = np.sum(dout * gamma / std, axis=0)
         return dmu
 
-    assert first_wrong_step("batchnorm", course.batchnorm_forward, flipped, Exam()) is None
+    assert first_wrong_step("batchnorm", plain.batchnorm_forward, flipped, Exam()) is None
 
 
 def test_what_crashes_or_is_not_python_has_no_steps():
     def crash(dout, cache):
         raise ValueError
 
-    assert first_wrong_step("batchnorm", course.batchnorm_forward, crash, Exam()) is None
-    assert first_wrong_step("batchnorm", course.batchnorm_forward, max, Exam()) is None
+    assert first_wrong_step("batchnorm", plain.batchnorm_forward, crash, Exam()) is None
+    assert first_wrong_step("batchnorm", plain.batchnorm_forward, max, Exam()) is None
     assert sys.getprofile() is None

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import lab.check
 from lab.check import CHECKS, MUTANTS, Exam, Variant, run_checks
-from lab.check.__main__ import is_content, main
 from lab.check.assignments.normalization.zoo import mutant, strangers
-from lab.check.weak import WEAK_CHECKS, sum_of_squares, upstream_of_ones
+from tests.check.kill_table import is_content, main
+from tests.check.weak import WEAK_CHECKS, sum_of_squares, upstream_of_ones
 
 every_mutant = pytest.mark.parametrize("wrong", MUTANTS, ids=lambda one: f"{one.layer} {one.name}")
 ANSWERS = {one: run_checks(one) for one in MUTANTS}
@@ -110,9 +109,9 @@ def test_every_weak_check_misses_what_the_check_beside_it_catches(weak):
 
 
 def test_the_kill_table_is_up_to_date(capsys):
-    """python -m lab.check > lab/check/KILLTABLE.md."""
+    """python -m tests.check.kill_table > tests/check/KILLTABLE.md."""
     main()
-    table = Path(lab.check.__file__).with_name("KILLTABLE.md")
+    table = Path(__file__).with_name("KILLTABLE.md")
     assert table.read_text(encoding="utf-8") == capsys.readouterr().out
 
 

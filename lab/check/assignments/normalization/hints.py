@@ -4,7 +4,7 @@ And what exceptions give away, and a hint where no mutant fits.
 """
 
 from lab.check.assignment import SHAPES
-from lab.check.checks import STATISTICS
+from lab.check.problem import STATISTICS
 
 _EPS = "Look at the denominator of x_hat: eps is added to the variance, and the root is taken of the sum."
 _TEST_EPS = "Look at the denominator in test mode: it is built as in training mode, from running_var."

@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from lab.check.checks import CHECKS, Check, Comparison, Implementation, Malformed, ask, is_right
+from lab.check.answers import ask, is_right
+from lab.check.checks import CHECKS, Check
+from lab.check.comparison import Comparison
+from lab.check.problem import Implementation, Malformed
 from lab.nn import FullyConnectedNet
 
 CLASSES, INPUTS = 4, 6

@@ -10,7 +10,8 @@ from contextlib import suppress
 
 import numpy as np
 
-from lab.check.checks import Comparison, Implementation, Problem
+from lab.check.comparison import Comparison
+from lab.check.problem import Implementation, Problem
 
 TOLERANCE = 1e-6
 # Names for each node of the graph, in the order of the backward pass; what the cache brings comes first.

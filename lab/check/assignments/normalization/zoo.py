@@ -1,6 +1,6 @@
 """The zoo: wrong implementations as students write them, each with a sentence that says what is wrong.
 
-A mutant is the course's code (`course.py`) with one small edit, two where the edit needs it.
+A mutant is the plain text of a layer (`lab/nn/plain.py`) with one small edit, two where the edit needs it.
 What to collect follows how often each mistake occurs in real submissions. There is a zoo for each variant
 of the course, and right code of the other variants counts as wrong code too.
 """
@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lab.check.assignments.normalization import course
 from lab.check.assignments.normalization.hints import HINTS
 from lab.check.variant import Variant
+from lab.nn import plain
 
 OTHER_EPS = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)  # defaults that code is found with
 OTHER_MOMENTA = (0.01, 0.1, 0.5, 0.9, 0.99)
@@ -28,7 +28,7 @@ class Mutant(NamedTuple):
     sentence: str  # what is wrong, in a student's words
     forward: Callable
     backward: Callable
-    edits: tuple[tuple[str, str], ...] = ()  # of the course's code, (old, new)
+    edits: tuple[tuple[str, str], ...] = ()  # of the plain text, (old, new)
 
     @property
     def hint(self):
@@ -38,34 +38,57 @@ class Mutant(NamedTuple):
     @property
     def is_backward(self):
         """Whether it is the backward pass alone that is edited."""
-        forward = _source(f"{self.layer}_forward")
+        forward = plain_text(f"{self.layer}_forward")
         return bool(self.edits) and not any(old in forward for old, _ in self.edits)
 
 
+NEW_MEAN = "running_mean = keep * running_mean + (1 - keep) * mean"
+NEW_VAR = "running_var = keep * running_var + (1 - keep) * kept_var"
+# What courses differ in: the plain text's lines, and the same with names in capitals, which a variant sets.
+CONVENTIONS = (
+    ("    D = x.shape[1]\n    running_mean", "    N, D = x.shape\n    running_mean"),
+    ('_param.get("eps", 1e-5)', '_param.get("eps", EPS)'),
+    (
+        '    momentum = bn_param.get("momentum", 0.9)\n',
+        '    momentum = bn_param.get("momentum", MOMENTUM)\n'
+        "    keep = momentum if WEIGHS_RUNNING else 1 - momentum\n",
+    ),
+    (
+        "        running_mean = momentum * running_mean + (1 - momentum) * mean\n",
+        f"        kept_var = var * N / (N - 1) if IS_UNBIASED else var\n        {NEW_MEAN}\n",
+    ),
+    ("        running_var = momentum * running_var + (1 - momentum) * var\n", f"        {NEW_VAR}\n"),
+)
+
+
 @lru_cache
-def _source(function):
-    return inspect.getsource(getattr(course, function))
+def plain_text(function):
+    """The plain text of a function, by its name, with a name for each convention that courses differ in."""
+    text = inspect.getsource(getattr(plain, function))
+    for old, new in CONVENTIONS:
+        text = text.replace(old, new)
+    return text
 
 
 def mutant(layer, name, sentence, *edits, variant=None, **settings):
-    """The course's pair with text replaced, and what `settings` sets in place of the variant's own.
+    """The plain pair with text replaced, and what `settings` sets in place of the variant's own.
 
     Raises ValueError for an edit that doesn't fit in one place.
     """
     pair = [f"{layer}_{direction}" for direction in ("forward", "backward")]
-    source = "\n".join(map(_source, pair))
+    text = "\n".join(map(plain_text, pair))
     for old, new in edits:
-        if source.count(old) != 1:
-            raise ValueError(f"mutant {name!r}: {old!r} occurs {source.count(old)} times, not once")
-        source = source.replace(old, new)
+        if text.count(old) != 1:
+            raise ValueError(f"mutant {name!r}: {old!r} occurs {text.count(old)} times, not once")
+        text = text.replace(old, new)
     names: dict[str, Any] = {"np": np, **_conventions(variant or Variant()), **settings}
-    exec(compile(source, f"<{layer}: {name}>", "exec"), names)
+    exec(compile(text, f"<{layer}: {name}>", "exec"), names)
     forward, backward = (names[function] for function in pair)
     return Mutant(name, layer, sentence, forward, backward, edits)
 
 
 def _conventions(variant):
-    """The names in capitals of `course.py`."""
+    """What the names in capitals of CONVENTIONS are under a variant."""
     return {
         "EPS": variant.eps,
         "MOMENTUM": variant.momentum,
@@ -128,8 +151,6 @@ def known(layer, variant, forward=None):
 TRAIN_STD = "        std = np.sqrt(var + eps)"
 TEST_STD = "        std = np.sqrt(running_var + eps)"
 TEST_CENTRED = "        centred = x - running_mean"
-NEW_MEAN = "running_mean = keep * running_mean + (1 - keep) * mean"
-NEW_VAR = "running_var = keep * running_var + (1 - keep) * kept_var"
 STORE = '    bn_param["running_mean"] = running_mean\n    bn_param["running_var"] = running_var\n'
 DX = "dx = dx_hat / std + dvar * 2 * centred / N + dmean / N"
 LN_STD = "std = np.sqrt(var + eps)"

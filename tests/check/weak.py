@@ -1,11 +1,11 @@
-"""Checks that look right and let wrong code pass: the reasons behind the policy of `lab.check.checks`.
+"""Checks that look right and let wrong code pass: the reasons behind the policy of `lab.check`.
 
 Each takes what a check takes and returns whether it is content.
 """
 
 import numpy as np
 
-from lab.check.checks import Problem, reference
+from lab.check.problem import Problem, reference
 from lab.check.variant import Variant
 from lab.nn import eval_numerical_gradient_array
 

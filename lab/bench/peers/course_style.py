@@ -7,11 +7,11 @@ to the data and the L2 term are computed whether they are needed or not, as such
 
 import numpy as np
 
-from lab.check import course
+from lab.nn import plain
 
 NORMS = {
-    "batchnorm": (course.batchnorm_forward, course.batchnorm_backward),
-    "layernorm": (course.layernorm_forward, course.layernorm_backward),
+    "batchnorm": (plain.batchnorm_forward, plain.batchnorm_backward),
+    "layernorm": (plain.layernorm_forward, plain.layernorm_backward),
 }
 
 
@@ -37,7 +37,7 @@ class CourseNet:
         p, caches = self.params, {}
         out = X.reshape(len(X), -1)
         for i in range(1, self.depth):
-            out, affine_cache = course.affine_forward(out, p[f"W{i}"], p[f"b{i}"])
+            out, affine_cache = plain.affine_forward(out, p[f"W{i}"], p[f"b{i}"])
             norm_cache = None
             if self.norm:
                 self.norm_params[i]["mode"] = "test" if y is None else "train"
@@ -46,7 +46,7 @@ class CourseNet:
             out = np.maximum(0, relu_in)
             caches[i] = (affine_cache, norm_cache, relu_in)
         last = self.depth
-        scores, affine_cache = course.affine_forward(out, p[f"W{last}"], p[f"b{last}"])
+        scores, affine_cache = plain.affine_forward(out, p[f"W{last}"], p[f"b{last}"])
         if y is None:
             return scores
 
@@ -58,13 +58,13 @@ class CourseNet:
         dout[np.arange(n), y] -= 1
         dout /= n
         grads = {}
-        dout, grads[f"W{last}"], grads[f"b{last}"] = course.affine_backward(dout, affine_cache)
+        dout, grads[f"W{last}"], grads[f"b{last}"] = plain.affine_backward(dout, affine_cache)
         for i in range(last - 1, 0, -1):
             affine_cache, norm_cache, relu_in = caches[i]
             dout = dout * (relu_in > 0)
             if self.norm:
                 dout, grads[f"gamma{i}"], grads[f"beta{i}"] = self.norm[1](dout, norm_cache)
-            dout, grads[f"W{i}"], grads[f"b{i}"] = course.affine_backward(dout, affine_cache)
+            dout, grads[f"W{i}"], grads[f"b{i}"] = plain.affine_backward(dout, affine_cache)
         for i in range(1, last + 1):
             loss += 0.5 * self.reg * np.sum(p[f"W{i}"] ** 2)
             grads[f"W{i}"] += self.reg * p[f"W{i}"]

@@ -1,16 +1,17 @@
-"""Print the kill table, which check catches which wrong implementation: `python -m lab.check`."""
+"""The kill table, which check catches which wrong implementation: `python -m tests.check.kill_table`."""
 
 import numpy as np
 
-from lab.check import MUTANTS
-from lab.check.checks import applicable, run_checks
-from lab.check.weak import WEAK_CHECKS
+from lab.check import MUTANTS, run_checks
+from lab.check.checks import applicable
+from tests.check.weak import WEAK_CHECKS
 
 INTRODUCTION = """\
 # The kill table
 
 Which check of `lab.check.checks` (columns) catches which wrong implementation of `lab.check.MUTANTS` (rows, ×
-is caught). Written by `python -m lab.check > lab/check/KILLTABLE.md`; a test compares.
+is caught). Written by `python -m tests.check.kill_table >
+tests/check/KILLTABLE.md`; a test compares.
 
 Why upstream gradients are random, gamma isn't 1, eps is large as well as small, the reference is the
 lab's forward pass and not one's own, and tolerances are narrow: of the mutants that a check catches, those
