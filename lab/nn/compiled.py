@@ -1,4 +1,4 @@
-"""When the leaf functions run compiled (`lab.nn.kernels`), and what is to be said where they can't.
+"""When the leaf functions run compiled (`lab.nn.leaves`), and what is to be said where they can't.
 
 Numbers don't depend on it, so the decision may: loading takes about half a second, and pays as soon as the
 updates that a process has made and is about to make would have been sooner done with it.
@@ -61,7 +61,7 @@ def load() -> Mapping[Any, Any]:
 
         if numba.config.DISABLE_JIT:  # kernels would run as Python, slower than NumPy
             return {}
-        from lab.nn.kernels import LEAVES
+        from lab.nn.leaves import LEAVES
 
         _train_a_little(LEAVES)
     except Exception as reason:  # a broken installation, or no folder that the cache can be written to

@@ -26,10 +26,9 @@ from lab.train.borrowed import BorrowedNet, borrow
 from lab.train.borrowed import validate as validate_borrowed
 from lab.train.config import AUGMENTATIONS, Config, validate_schedule
 from lab.train.minibatches import Minibatches
+from lab.train.samples import OWN_DATA, checked, checked_rows, load_data
 
 POPULATION_FIELDS = ("weight_scale", "learning_rate", "reg", "eps", "seed")
-TRAIN_SIZE = 1000  # training samples where a configuration doesn't say how many, or all if there are fewer
-OWN_DATA = "own data"  # in the place of a data set's name
 ACCURACY_SAMPLES = 1000  # of the training set, as courses take; validation is measured on all of it
 SCORED_AT_ONCE = 500  # rows that are scored together: larger temporaries cost page faults
 UNREAD_ON_DEVICE = 10  # losses that stay on a device before they are read
@@ -100,7 +99,7 @@ class Training:
             if limit is not None:
                 require_number(name, limit, least=0, whole=True)
         image_shape = getattr(data, "image_shape", None)
-        data = _checked(data, getattr(net, "num_classes", None))
+        data = checked(data, getattr(net, "num_classes", None))
         self.net: Network | BorrowedNet = net if hasattr(net, "backpropagate") else BorrowedNet(net)
         if np.ndim(learning_rate) and len(learning_rate) != self.net.members:
             raise ValueError(
@@ -332,7 +331,7 @@ class Training:
             weights = self.net.xp.asarray(weights)
             require_shape("weights", weights, self.net.flat_params.shape)
         if rows is not None:
-            rows = _checked_rows(rows, self.minibatches.n)
+            rows = checked_rows(rows, self.minibatches.n)
         elif self.is_done:
             raise ValueError("the run is finished and has no next minibatch: rows must say which samples")
         with self._kept(), np.errstate(all="ignore"):
@@ -432,55 +431,6 @@ class Training:
             for member, value in enumerate(values):
                 if not (isfinite(value) or self._diverged[member]):
                     self._diverged[member] = update
-
-
-def load_data(config: Config) -> Data:
-    """The data set that a configuration names, split and preprocessed as it says."""
-    return load(
-        config.dataset, train_size=config.train_size, most=TRAIN_SIZE, val_size=config.val_size,
-        preprocessing=config.preprocessing, seed=config.stream_seed, dtype=config.dtype,
-    )  # fmt: skip
-
-
-def _checked_rows(rows: Array, n: int) -> np.ndarray:
-    """The numbers of training samples as an array. Raises ValueError for what isn't in 0 .. n - 1."""
-    rows = to_host(rows)
-    if rows.ndim != 1 or rows.dtype.kind not in "iu" or not len(rows):
-        raise ValueError(
-            f"rows must be a list of whole numbers, and at least one, not {rows.dtype} of shape {rows.shape}"
-        )
-    if rows.min() < 0 or rows.max() >= n:
-        raise ValueError(f"rows must lie in 0 .. {n - 1}, not in {rows.min()} .. {rows.max()}")
-    return rows
-
-
-def _checked(data: Mapping[str, Any], classes: int | None) -> dict[str, np.ndarray]:
-    """X_train, y_train, X_val, y_val as arrays. Raises ValueError for what can't be trained on."""
-    arrays: dict[str, np.ndarray] = {}
-    for part in ("train", "val"):
-        missing = [name for name in (f"X_{part}", f"y_{part}") if name not in data]
-        if missing:
-            raise ValueError(f"data needs X_train, y_train, X_val and y_val; {missing[0]} is missing")
-        X, y = np.asarray(data[f"X_{part}"]), np.asarray(data[f"y_{part}"])
-        if X.ndim < 2 or X.dtype.kind not in "fiu" or not len(X):
-            raise ValueError(f"X_{part} must be numbers of shape (N, ...), not {X.dtype} of shape {X.shape}")
-        is_known = isinstance(data, Data)  # which was checked when it was loaded
-        if not is_known and not np.isfinite([X.min(), X.max()]).all():  # nan passes through both
-            row = int(np.flatnonzero(~np.isfinite(X.reshape(len(X), -1)).all(axis=1))[0])
-            raise ValueError(f"X_{part} must be finite numbers, and its row {row} holds nan or inf")
-        if y.shape != X.shape[:1] or y.dtype.kind not in "iu":
-            raise ValueError(
-                f"y_{part} must be {len(X)} whole numbers, one for each row of X_{part}, not {y.dtype} of "
-                f"shape {y.shape}"
-            )
-        if y.min() < 0 or (classes is not None and y.max() >= classes):
-            allowed = "from 0 on" if classes is None else f"0 to {classes - 1}"
-            raise ValueError(f"y_{part} must hold labels {allowed}, not {y.min()} to {y.max()}")
-        arrays |= {f"X_{part}": X, f"y_{part}": y}
-    sizes = [int(np.prod(arrays[name].shape[1:])) for name in ("X_train", "X_val")]
-    if sizes[0] != sizes[1]:
-        raise ValueError(f"X_train has {sizes[0]} features a sample and X_val {sizes[1]}: they must be equal")
-    return arrays
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lab import nn
-from lab.nn import kernels
+from lab.nn import leaves
 from lab.nn.standardize import CONVENTIONS
 from lab.nn.weightstd import WEIGHT_CONVENTIONS
 
@@ -176,7 +176,7 @@ CASES += IMAGE_CASES
 COMPILED = [
     case._replace(name=f"compiled {case.name}", forward=forward, backward=backward)
     for case in CASES
-    for forward, backward in [kernels.LEAVES.get((case.forward, case.backward), (None, None))]
+    for forward, backward in [leaves.LEAVES.get((case.forward, case.backward), (None, None))]
     if forward
 ]
 

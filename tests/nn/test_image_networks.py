@@ -60,6 +60,7 @@ def train(net, x=X, y=Y, steps=3):
 
 
 @every_norm
+@pytest.mark.product(every=4)
 def test_gradients_agree_with_differences(norm):
     checks = check_gradients(network(norm, reg=0.1), X, Y)
     assert all(check.passed for check in checks.values()), "\n".join(map(str, checks.values()))

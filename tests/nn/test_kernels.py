@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.nn import FullyConnectedNet, compiled, kernels, relu
+from lab.nn import FullyConnectedNet, compiled, leaves, relu
 from lab.nn.optim import Adam
 from lab.nn.softmax import softmax_loss
 from lab.train import Config, Training
 from tests.nn.layers import COMPILED
 
-NUMPYS = {new: old for old, new in kernels.LEAVES.items()}
+NUMPYS = {new: old for old, new in leaves.LEAVES.items()}
 HOSTILE = [0.0, -0.0, 1e30, -1e30, np.inf, -np.inf, np.nan]
 dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 every_leaf = pytest.mark.parametrize("case", COMPILED, ids=lambda case: case.name)
@@ -109,7 +109,7 @@ def test_labels_that_are_no_classes_are_refused_as_by_numpy():
     scores = np.zeros((3, 4), np.float32)
     for wrong in ([0, 1, 4], [0, 1], [0, 1, 10**9]):
         with pytest.raises(ValueError, match="y must"):
-            kernels.softmax_loss(scores, np.array(wrong))
+            leaves.softmax_loss(scores, np.array(wrong))
 
 
 @dtypes
@@ -118,9 +118,9 @@ def test_the_loss_gives_the_same_bits(dtype, shape):
     rng = np.random.default_rng(0)
     scores = (5 * rng.normal(size=shape)).astype(dtype)
     y = rng.integers(shape[-1], size=shape[-2])
-    assert_equal(kernels.softmax_loss(scores, y), softmax_loss(scores, y))
+    assert_equal(leaves.softmax_loss(scores, y), softmax_loss(scores, y))
     scores[..., 0, 1] = np.nan
-    assert_equal(kernels.softmax_loss(scores, y), softmax_loss(scores, y))
+    assert_equal(leaves.softmax_loss(scores, y), softmax_loss(scores, y))
 
 
 @dtypes
@@ -130,7 +130,7 @@ def test_adam_gives_the_same_bits(dtype, rate):
     params = rng.normal(size=(2, 333)).astype(dtype)
     one, other = params.copy(), params.copy()
     rate = rate if np.ndim(rate) == 0 else rate.astype(dtype)
-    numpys, compileds = Adam(one, beta1=0.8), kernels.Adam(other, beta1=0.8)
+    numpys, compileds = Adam(one, beta1=0.8), leaves.Adam(other, beta1=0.8)
     for _ in range(5):
         gradient = rng.normal(size=params.shape).astype(dtype)
         numpys.update(one, gradient, rate)
@@ -155,9 +155,9 @@ def test_a_run_is_the_same_with_and_without(normalization, members):
         for _ in runs[-1]:
             pass
     with_kernels = modules_of(runs[0].net)
-    assert "lab.nn.kernels" in with_kernels
-    assert "lab.nn.kernels" not in modules_of(runs[1].net)
-    assert type(runs[0].optimizer) is kernels.Adam
+    assert "lab.nn.leaves" in with_kernels
+    assert "lab.nn.leaves" not in modules_of(runs[1].net)
+    assert type(runs[0].optimizer) is leaves.Adam
     assert type(runs[1].optimizer) is Adam
     assert_equal([runs[0].loss, runs[0].net.flat_params], [runs[1].loss, runs[1].net.flat_params])
     assert_equal([a.val for a in runs[0].accuracies], [a.val for a in runs[1].accuracies])
@@ -206,7 +206,7 @@ def test_numbers_of_numpy_change_no_bit(settings):
         small_run(Borrowed(lambda g: {k: v.astype(float) for k, v in g.items()}), w, **settings)
         for w in (True, False)
     ]
-    assert type(runs[0].optimizer) is kernels.Adam
+    assert type(runs[0].optimizer) is leaves.Adam
     assert_equal([runs[0].net.flat_params], [runs[1].net.flat_params])
 
 
@@ -237,6 +237,7 @@ def test_a_batch_of_one_is_refused_as_by_numpy(convention):
 
 @pytest.mark.parametrize("members", [{}, {"seed": [0, 1]}])
 @pytest.mark.parametrize("normalization", ["batchnorm", "layernorm", None])
+@pytest.mark.product(every=3)
 def test_loading_leaves_nothing_to_compile(normalization, members):
     """Or the explorer or a sweep would stand still for seconds on a new machine."""
     code = f"""
@@ -349,7 +350,7 @@ def test_a_cache_that_cannot_be_written_costs_a_warning(tmp_path, monkeypatch):
         raise RuntimeError("cannot cache function: no locator available")
 
     monkeypatch.setattr(numba, "njit", refuse)
-    monkeypatch.delitem(sys.modules, "lab.nn.kernels")
+    monkeypatch.delitem(sys.modules, "lab.nn.leaves")
     with pytest.warns(UserWarning, match="numba can't be used.*no locator"):
         assert compiled.load.__wrapped__() == {}
 
@@ -357,7 +358,7 @@ def test_a_cache_that_cannot_be_written_costs_a_warning(tmp_path, monkeypatch):
 def test_the_network_alone_is_numpys():
     """A notebook that calls loss a few times doesn't load numba."""
     net = FullyConnectedNet([5], 4, 3, seed=0)
-    assert "lab.nn.kernels" not in modules_of(net)
+    assert "lab.nn.leaves" not in modules_of(net)
 
 
 def test_kernels_warn_of_nothing():
@@ -377,8 +378,8 @@ def test_relu_of_images_gives_the_same_bits_in_any_order(dtype, lead):
     x, dout = np.random.default_rng(0).normal(size=(2, *lead, 2, 4, 4, 4)).astype(dtype)
     last = [np.moveaxis(np.moveaxis(array, -3, -1).copy(), -1, -3) for array in (x, dout)]
     for one in (x, last[0], np.asfortranarray(x)):
-        out, cache = kernels.relu_forward(one)
+        out, cache = leaves.relu_forward(one)
         np.testing.assert_array_equal(out, relu.relu_forward(x)[0])
         for other in (dout, last[1], np.asfortranarray(dout)):
-            dx = kernels.relu_backward(other, cache)
+            dx = leaves.relu_backward(other, cache)
             np.testing.assert_array_equal(dx, relu.relu_backward(dout, x))

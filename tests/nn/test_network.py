@@ -1,4 +1,4 @@
-"""Networks: the course's figures, gradients, flat buffers, states, populations, errors."""
+"""Networks: the course's figures, gradients, training and test mode, populations, errors."""
 
 from copy import deepcopy
 from itertools import product
@@ -10,33 +10,7 @@ from lab import nn
 from lab.nn import FullyConnectedNet, check_gradients
 from lab.nn.layers import ACTIVATIONS, NORMALIZATIONS
 from lab.nn.optim import OPTIMIZERS
-
-SMALL = {
-    "hidden_dims": [6, 4],
-    "input_dim": 7,
-    "num_classes": 3,
-    "num_groups": 2,
-    "seed": 1,
-    "weight_scale": 0.5,
-}
-every_normalization = pytest.mark.parametrize("normalization", NORMALIZATIONS)
-DTYPES = [np.float32, np.float64]
-
-
-def network(**settings):
-    return FullyConnectedNet(**SMALL | {"dtype": np.float64} | settings)
-
-
-def minibatch(rows=6):
-    rng = np.random.default_rng(2)
-    return rng.normal(size=(rows, 7)), rng.integers(3, size=rows)
-
-
-def step(net, rate=0.1):
-    loss = net.backpropagate(*minibatch())
-    net.flat_params -= rate * net.flat_gradient
-    return loss
-
+from tests.nn.small import DTYPES, every_normalization, minibatch, network
 
 # --- the course's figures -----------------------------------------------------------------------------
 
@@ -143,6 +117,7 @@ def test_the_dtype_is_kept_throughout(normalization, dtype):
 
 
 @pytest.mark.parametrize(("normalization", "activation"), list(product(NORMALIZATIONS, ACTIVATIONS)))
+@pytest.mark.product(every=5)
 def test_every_gradient_agrees_with_differences(normalization, activation):
     """With L2, biases, gamma and beta away from their start; smooth cases show the slope of truncation."""
     net = network(normalization=normalization, activation=activation, reg=0.3, eps=1e-2)
@@ -158,6 +133,7 @@ def test_every_gradient_agrees_with_differences(normalization, activation):
 
 @pytest.mark.parametrize("settings", [{"dropout_keep_ratio": 0.6}, {"noise": True}])
 @every_normalization
+@pytest.mark.product(every=5)
 def test_gradients_with_randomness_agree_with_differences(normalization, settings):
     """The same mask and the same noise at every call."""
     net = network(normalization=normalization, activation="tanh", **settings)
@@ -267,148 +243,6 @@ def test_the_seed_of_the_data_is_its_own():
     one, other = (network(dropout_keep_ratio=0.5, data_seed=seed) for seed in (5, 6))
     np.testing.assert_array_equal(one.flat_params, other.flat_params)
     assert one.loss(*minibatch())[0] != other.loss(*minibatch())[0]
-
-
-# --- flat buffers -------------------------------------------------------------------------------------
-
-
-def assert_views(net):
-    assert all(np.shares_memory(view, net.flat_params) for view in net.params.values())
-    assert sum(view.size for view in net.params.values()) == net.flat_params.size
-    for layer in net.layers:
-        assert all(np.shares_memory(value, net.flat_params) for value in layer.values)
-        assert all(np.shares_memory(gradient, net.flat_gradient) for gradient in layer.gradients)
-
-
-@every_normalization
-@pytest.mark.parametrize("members", [{}, {"weight_scale": [0.1, 0.5]}])
-def test_all_parameters_are_views_into_one_contiguous_buffer(normalization, members):
-    net = network(normalization=normalization, **members)
-    assert net.flat_params.flags.c_contiguous
-    assert net.flat_gradient.shape == net.flat_params.shape
-    assert_views(net)
-    before = net.params["W1"].copy()
-    net.flat_params += 1
-    np.testing.assert_array_equal(net.params["W1"], before + 1)
-
-
-def test_gradients_of_one_call_stay_what_they_were_after_the_next():
-    """A gradient check calls the loss thousands of times before it looks at them."""
-    net, (X, y) = network(normalization="batchnorm", reg=0.1), minibatch()
-    _, gradients = net.loss(X, y)
-    before = {name: gradient.copy() for name, gradient in gradients.items()}
-    net.loss(10 * X + 1, y[::-1].copy())
-    for name, gradient in gradients.items():
-        np.testing.assert_array_equal(gradient, before[name])
-        assert not np.shares_memory(gradient, net.flat_gradient)
-
-
-@pytest.mark.parametrize(
-    "value", [lambda w: np.full(w.shape, 2.0), lambda w: np.full(w.shape, 2, int).tolist()]
-)
-def test_assigning_a_parameter_copies_into_its_view(value):
-    """Arrays of another dtype, and lists; the array that was assigned stays independent."""
-    net = network()
-    assigned = value(net.params["W1"])
-    net.params["W1"] = assigned
-    assert_views(net)
-    np.testing.assert_array_equal(net.params["W1"], 2)
-    net.flat_params += 1
-    np.testing.assert_array_equal(assigned, np.full((7, 6), 2))
-
-
-def test_assigning_all_parameters_copies_them():
-    """A course keeps the best parameters in a dict, and puts them back at the end."""
-    net, (X, y) = network(normalization="batchnorm"), minibatch()
-    best = {name: value.copy() for name, value in net.params.items()}
-    loss, _ = net.loss(X, y)
-    step(net)
-    net.params = best
-    assert_views(net)
-    assert net.loss(X, y)[0] == loss
-    step(net)
-    assert (best["W1"] != net.params["W1"]).any()
-
-
-def test_updating_in_place_through_the_dict_is_an_assignment():
-    """net.params[name] -= rate * gradient, as courses write it."""
-    net = network()
-    before = net.params["b3"].copy()
-    net.params["b3"] -= 0.5
-    np.testing.assert_array_equal(net.params["b3"], before - 0.5)
-    assert_views(net)
-
-
-@pytest.mark.parametrize("value", [np.ones((6, 7)), np.ones(42), 1.0, np.ones((1, 7, 6))])
-def test_a_value_of_another_shape_is_refused(value):
-    """Also one that would broadcast."""
-    net = network()
-    before = net.flat_params.copy()
-    with pytest.raises(
-        ValueError, match=r"params\['W1'\] has shape \(7, 6\); a value of shape .* doesn't fit"
-    ):
-        net.params["W1"] = value
-    np.testing.assert_array_equal(net.flat_params, before)
-
-
-def test_unknown_and_missing_names_are_refused():
-    net = network()
-    with pytest.raises(KeyError, match="no parameter 'W9'; there are: W1, b1, W2, b2, W3, b3"):
-        net.params["W9"] = 1
-    with pytest.raises(ValueError, match="params needs exactly W1, b1, W2, b2, W3, b3, not W1"):
-        net.params = {"W1": np.zeros((7, 6))}
-    assert net.params["W1"].any()
-    assert repr(net.params).startswith("Views(W1 (7, 6), b1 (6,)")
-    assert len(net.params) == 6
-
-
-# --- states and copies --------------------------------------------------------------------------------
-
-EVERYTHING = {"normalization": "batchnorm", "dropout_keep_ratio": 0.6, "noise": True, "reg": 0.1}
-SINGLE_AND_POPULATION = pytest.mark.parametrize("members", [{}, {"weight_scale": [0.1, 0.5], "seed": [1, 2]}])
-
-
-@SINGLE_AND_POPULATION
-def test_a_state_is_gone_back_to_bit_for_bit(members):
-    """Parameters, running statistics and random streams: the same losses follow, in another network too."""
-    settings = EVERYTHING | members
-    net = network(**settings)
-    step(net)
-    state = net.state()
-    losses = [step(net) for _ in range(4)]
-    scores = net.scores(minibatch()[0])
-    for again in (net, network(**settings)):
-        again.load_state(state)
-        np.testing.assert_array_equal([step(again) for _ in range(4)], losses)
-        np.testing.assert_array_equal(again.scores(minibatch()[0]), scores)
-        assert_views(again)
-
-
-def test_without_a_seed_the_stream_is_everybodys_and_no_part_of_the_state():
-    """Going back with one network doesn't turn back the random numbers of all others."""
-    net = network(**EVERYTHING | {"seed": None})
-    state = net.state()
-    loss = step(net)
-    net.load_state(state)
-    np.testing.assert_array_equal(net.flat_params, state["params"])
-    assert step(net) != loss
-
-
-@SINGLE_AND_POPULATION
-@pytest.mark.parametrize("seed", [{}, {"seed": None}])
-def test_a_deep_copy_goes_on_by_itself(members, seed):
-    """With views of its own and the same next losses; neither moves the other."""
-    net = network(**EVERYTHING | members | seed)
-    step(net)
-    twin = deepcopy(net)
-    assert_views(net)
-    assert_views(twin)
-    assert not np.shares_memory(net.flat_params, twin.flat_params)
-    state = net.state()
-    losses = [step(twin) for _ in range(3)]
-    np.testing.assert_equal(net.state(), state)
-    np.testing.assert_array_equal([step(net) for _ in range(3)], losses)
-    np.testing.assert_equal(net.state(), twin.state())
 
 
 # --- populations --------------------------------------------------------------------------------------

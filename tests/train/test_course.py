@@ -230,6 +230,7 @@ def six_layers(small_data):
 
 
 @pytest.mark.parametrize("name", NORMALIZATIONS)
+@pytest.mark.long
 def test_first_loss_and_accuracies_of_six_layers(six_layers, name):
     """Before rounding has grown, the run with the published seed is the published run: a change of 1e-6 in
     the weights moves the accuracies of the first epoch by less than 0.02."""
@@ -247,6 +248,7 @@ def test_first_loss_and_accuracies_of_six_layers(six_layers, name):
 
 
 @pytest.mark.parametrize(("name", "quantity"), ACCURACIES)
+@pytest.mark.long
 def test_accuracies_of_six_layers(six_layers, name, quantity):
     lowest, highest = ACCURACIES[name, quantity]
     what = {
@@ -257,6 +259,7 @@ def test_accuracies_of_six_layers(six_layers, name, quantity):
     assert lowest < min(figures) <= max(figures) < highest
 
 
+@pytest.mark.long
 def test_batch_norm_fits_faster(six_layers):
     """Of 12 seeds the means are 0.14 apart."""
     final = {n: np.mean([s.train_acc_history[-1] for s in solvers]) for n, solvers in six_layers.items()}
@@ -283,6 +286,7 @@ def by_scale(small_data):
     return losses
 
 
+@pytest.mark.long
 def test_without_batch_norm_only_the_middle_scales_train(by_scale):
     """Of six seeds: at most 0.02 below chance (2.30) at 1e-4, 1.08 to 1.20 at 0.089, above 2800 at 0.38."""
     small, _, best, large = by_scale["none"].T
@@ -291,11 +295,13 @@ def test_without_batch_norm_only_the_middle_scales_train(by_scale):
     assert (large > 10).all()
 
 
+@pytest.mark.long
 def test_batch_norm_trains_over_a_wide_range(by_scale):
     """Of six seeds: 1.72 to 1.90 at the smallest scales, 1.39 to 1.49 at 0.089, 1.76 to 1.87 at 0.38."""
     assert (by_scale["batchnorm"] < 2.05).all()
 
 
+@pytest.mark.long
 def test_at_its_best_scale_none_is_better(by_scale):
     """Of six seeds the losses at 0.089 are 0.20 to 0.37 apart."""
     none, batchnorm = (by_scale[name][:, 2].mean() for name in ("none", "batchnorm"))
@@ -319,6 +325,7 @@ def by_batch_size(small_data):
     }
 
 
+@pytest.mark.long
 def test_batch_norm_gains_with_the_batch_size(by_batch_size):
     """Of eight seeds: 0.41 to 0.46 at 5, 0.61 to 0.66 at 10, 0.84 to 0.88 at 50."""
     five, ten, fifty = (by_batch_size["batchnorm", size] for size in (5, 10, 50))
@@ -326,11 +333,13 @@ def test_batch_norm_gains_with_the_batch_size(by_batch_size):
     assert fifty.min() > ten.max() + 0.05
 
 
+@pytest.mark.long
 def test_batch_norm_loses_against_none_at_five(by_batch_size):
     """Of eight seeds: 0.41 to 0.46 against 0.61 to 0.74."""
     assert by_batch_size[None, 5].min() > by_batch_size["batchnorm", 5].max() + 0.05
 
 
+@pytest.mark.long
 def test_layer_norm_depends_less_on_the_batch_size(by_batch_size):
     """From 5 to 50 layer norm gains 0.15 in the mean of eight seeds, batch norm 0.42."""
     gain = {

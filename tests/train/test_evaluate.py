@@ -12,7 +12,8 @@ from lab.data import augment
 from lab.nn.backend import to_host
 from lab.nn.layers import NORMALIZATIONS
 from lab.nn.models.architecture import PLACEMENTS
-from lab.train.loop import MOST_SHIFT, load_data
+from lab.train.loop import MOST_SHIFT
+from lab.train.samples import load_data
 from lab.train.sweep import POPULATION_FIELDS
 from tests import device
 
@@ -110,6 +111,7 @@ def assert_leaves_no_trace(training, **arguments):
 @pytest.mark.parametrize("field", [None, *POPULATION_FIELDS])
 @settings(max_examples=5)
 @given(config=configs, updates=st.integers(0, 9))
+@pytest.mark.product(every=5)
 def test_it_finds_what_the_next_update_finds(normalization, field, config, updates):
     training = run_of(config.replace(normalization=normalization), field, updates)
     loss, gradient = training.evaluate()

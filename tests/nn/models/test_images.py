@@ -46,6 +46,7 @@ def test_images_are_pooled_as_long_as_they_are_large_enough(sizes):
 @pytest.mark.parametrize(
     "normalization", ["batchnorm", "layernorm", "groupnorm", "rmsnorm", "dynamic_tanh", "batchnorm+weightstd"]
 )
+@pytest.mark.product(every=3)
 def test_gradients_agree_with_differences(normalization):
     settings = {"activation": "tanh", "num_groups": 2, "noise": True, "reg": 0.1, "weight_scale": 0.3}
     net = build(
@@ -57,6 +58,7 @@ def test_gradients_agree_with_differences(normalization):
 
 
 @pytest.mark.parametrize("normalization", [None, "batchnorm", "layernorm", "rmsnorm", "groupnorm+weightstd"])
+@pytest.mark.product(every=5)
 def test_a_population_is_its_members(normalization):
     """With dropout and noise, which all of them meet alike."""
     config = Config(
