@@ -329,7 +329,7 @@ def open_(
     ] = False,
 ):
     """Open JupyterLab on your copy of a lesson, or on another notebook."""
-    from lab.jupyter import CannotOpen, open_notebook
+    from lab.jupyter.opening import CannotOpen, open_notebook
 
     try:
         raise typer.Exit(open_notebook(notebook, port, not no_browser, fresh))

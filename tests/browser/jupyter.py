@@ -19,7 +19,7 @@ import nbformat
 import pytest
 
 from lab.files import LESSONS
-from lab.jupyter import AT_ONCE, NOTIFICATIONS, QUIET
+from lab.jupyter.opening import AT_ONCE, NOTIFICATIONS, QUIET
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (

@@ -10,14 +10,14 @@ import sys
 from pathlib import Path
 from urllib.parse import quote
 
-from lab import lessons
 from lab.files import LESSONS, ROOT
+from lab.jupyter import copies
 
 FIRST_LESSON = "00_explorer.ipynb"
 PORTS = range(8888, 8988)
 
-KERNEL_FIRST = "--ServerApp.jpserver_extensions=lab.connection=True"
-AT_ONCE = "--ServerApp.kernel_websocket_connection_class=lab.connection.PromptConnection"
+KERNEL_FIRST = "--ServerApp.jpserver_extensions=lab.jupyter.server=True"
+AT_ONCE = "--ServerApp.kernel_websocket_connection_class=lab.jupyter.server.PromptConnection"
 
 NO_LANGUAGE_SERVERS = "--LanguageServerManager.autodetect=False"  # looking for them starts npm, which logs
 NO_FORMGRADER = "--ServerApp.jpserver_extensions=nbgrader.server_extensions.formgrader=False"
@@ -54,14 +54,14 @@ def open_notebook(
     """
     if importlib.util.find_spec("jupyterlab") is None:
         raise CannotOpen("JupyterLab isn't installed here. Start the lab by `python3 start.py lab`.")
-    own = lessons.own_folder()
+    own = copies.own_folder()
     path = find_notebook(notebook or Path(FIRST_LESSON), own)
     port = find_port(port)
     if path.parent in (LESSONS, own):
         path = own / path.name
-        names = lessons.names() if notebook is None else [path.name]
+        names = copies.names() if notebook is None else [path.name]
         try:
-            for sentence in lessons.bring(own, names if fresh else []):
+            for sentence in copies.bring(own, names if fresh else []):
                 print(sentence)
         except OSError as error:
             raise CannotOpen(f"{error.filename or own} can't be written: {error.strerror}.") from None
@@ -101,7 +101,7 @@ def find_notebook(notebook: Path, own: Path) -> Path:
     for path in (Path.cwd() / notebook, own / notebook, LESSONS / notebook, ROOT / notebook):
         if path.is_file():
             return path.resolve()
-    there = ", ".join(lessons.names()) or "none"
+    there = ", ".join(copies.names()) or "none"
     raise CannotOpen(f"There is no notebook {notebook}. The lessons are: {there}.")
 
 
