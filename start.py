@@ -1,7 +1,7 @@
 """Sets the lab up and starts it, with the standard library alone.
 
     python3 start.py lab [--port N] [--no-browser] [--fresh]   JupyterLab on the first lesson
-    python3 start.py test [-- pytest arguments]                linters, type checker and the whole test suite
+    python3 start.py test [--all] [-- pytest arguments]        linters, types, tests; --all: long ones, too
     python3 start.py run -- ...                                the command `lab`
 
 The first start makes `.venv` beside this file from the locked versions; later ones find it current.
@@ -100,7 +100,8 @@ def start(arguments):
     lab.add_argument("--port", metavar="N", help="default: a free one from 8888 on")
     lab.add_argument("--no-browser", action="store_true", help="only print the address")
     lab.add_argument("--fresh", action="store_true", help="bring the originals of the lessons back")
-    commands.add_parser("test", help="linters, type checker and tests; pytest's arguments follow `--`")
+    test = commands.add_parser("test", help="linters, type checker, tests; pytest's arguments follow `--`")
+    test.add_argument("--all", action="store_true", help="full products and long runs, too")
     commands.add_parser("run", help="the command `lab`; its arguments follow `--`")
 
     split = arguments.index("--") if "--" in arguments else len(arguments)
@@ -111,7 +112,7 @@ def start(arguments):
     set_up(DEV_LOCK if options.command == "test" else LOCK)
     refuse_foreign_packages()
     if options.command == "test":
-        return check(rest)
+        return check(rest if options.all else ["-m", "not long"] + rest)
     if options.command == "run":
         return hand_over(rest)
     port = ["--port", options.port] if options.port else []

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import hypothesis
@@ -37,11 +38,19 @@ def wheel(tmp_path_factory):
     return next(folder.glob("*.whl"))
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest looks at the markers
 def pytest_collection_modifyitems(items):
-    """Where tests run in several processes, a file is not divided, and all browsers are in one of them."""
+    """Where tests run in several processes, a file is not divided, and all browsers are in one of them. Of a
+    product of many cases every so many are everyday tests, the others long ones."""
+    seen = Counter[str]()
     for item in items:
         is_browser = item.get_closest_marker("browser") is not None
         item.add_marker(pytest.mark.xdist_group("browser" if is_browser else item.path.name))
+        if product := item.get_closest_marker("product"):
+            test = item.nodeid.partition("[")[0]
+            if seen[test] % product.kwargs["every"]:
+                item.add_marker("long")
+            seen[test] += 1
 
 
 @pytest.hookimpl(wrapper=True)

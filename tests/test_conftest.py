@@ -1,4 +1,4 @@
-"""What conftest.py promises: in CI no test is skipped without a reason that lies in the machine."""
+"""What conftest.py promises: which tests are long, and that CI skips none without a reason in the machine."""
 
 import os
 import shutil
@@ -26,6 +26,16 @@ import os, pytest, signal
 def test_it():
     with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
+"""
+
+PRODUCTS = """
+import pytest
+
+@pytest.mark.product(every=3)
+@pytest.mark.parametrize("k", range(7))
+def test_case(k): pass
+@pytest.mark.long
+def test_run(): pass
 """
 
 
@@ -71,3 +81,17 @@ def test_skips_are_skips_elsewhere(tmp_path):
     code, out = outcomes(tmp_path, "")
     assert code == 0
     assert "1 passed, 5 skipped, 1 xfailed" in out
+
+
+def test_of_a_product_every_so_many_cases_are_everyday_tests(tmp_path):
+    """The others are long, and run where nobody leaves the long ones out."""
+    shutil.copy(Path(__file__).with_name("conftest.py"), tmp_path)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n    product(every)\n    long\n")
+    (tmp_path / "test_products.py").write_text(PRODUCTS)
+    command = [sys.executable, "-m", "pytest", "-q", "-rA"]
+    for chosen, passed in ((["-m", "not long"], {0, 3, 6}), ([], set(range(7)))):
+        answer = subprocess.run([*command, *chosen], cwd=tmp_path, capture_output=True, text=True)
+        assert answer.returncode == 0, answer.stdout
+        lines = answer.stdout.splitlines()
+        assert {k for k in range(7) if f"PASSED test_products.py::test_case[{k}]" in lines} == passed
+        assert ("PASSED test_products.py::test_run" in lines) == (not chosen)

@@ -54,6 +54,7 @@ INTERPRETERS = find_interpreters()
 
 
 @pytest.mark.parametrize(("python", "version"), INTERPRETERS, ids=[version for _, version in INTERPRETERS])
+@pytest.mark.long
 def test_core_installs_and_trains(python, version, wheel, tmp_path):
     lock = (ROOT / "requirements.lock").read_text()
     core = re.findall(r"^numpy==.*?(?=^\S|\Z)", lock, re.M | re.S)

@@ -4,7 +4,6 @@ import _ctypes
 import ast
 import errno
 import importlib.util
-import json
 import os
 import re
 import shutil
@@ -12,52 +11,21 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-START = ROOT / "start.py"
-
-# The lock's own entries, so that the small project installs what the real one would.
-LOCKED = {
-    name: re.search(rf"^{name}==.*?(?=^\S|\Z)", (ROOT / "requirements.lock").read_text(), re.M | re.S)[0]
-    for name in ("hatchling", "packaging", "pathspec", "pluggy", "tomlkit", "trove-classifiers", "six")
-}
-SIX = LOCKED.pop("six")
-BUILD = "".join(LOCKED.values())
-PYPROJECT = """
-[build-system]
-requires = ["hatchling"]
-build-backend = "hatchling.build"
-[project]
-name = "small"
-version = "0"
-description = "A project that is set up in seconds."
-[project.scripts]
-lab = "lab:print_arguments"
-[tool.hatch.build]
-dev-mode-dirs = ["."]
-[tool.hatch.build.targets.wheel]
-packages = ["lab"]
-"""
-MODULE = """
-import sys
-def print_arguments():
-    print("lab", *sys.argv[1:])
-"""
-
-
-def make_project(folder):
-    """A project with the real start.py whose command `lab` prints its arguments."""
-    (folder / "lab").mkdir(parents=True)
-    shutil.copy(START, folder)
-    (folder / "pyproject.toml").write_text(PYPROJECT)
-    (folder / "lab" / "__init__.py").write_text(MODULE)
-    for lock in ("requirements.lock", "requirements-dev.lock"):
-        (folder / lock).write_text(BUILD)
-    return folder
+from tests.project import (
+    BUILD,
+    DAMAGES,
+    MODULE,
+    SIX,
+    START,
+    assert_one_sentence,
+    begin,
+    make_project,
+    run,
+)
 
 
 @pytest.fixture(scope="module")
@@ -111,36 +79,6 @@ def fake_python(tmp_path, monkeypatch):
         return path
 
     return make
-
-
-def begin(project, *arguments, **settings):
-    return subprocess.Popen(
-        [sys.executable, "start.py", *arguments],
-        cwd=project,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        **settings,
-    )
-
-
-def run(project, *arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "start.py", *arguments],
-        cwd=project,
-        env=os.environ | environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-
-
-def assert_one_sentence(answer, *words):
-    assert answer.returncode == 1, answer
-    assert answer.stderr.count("\n") == 1, answer.stderr
-    for word in words:
-        assert word in answer.stderr
 
 
 # Setting up -------------------------------------------------------------------------------------------
@@ -199,7 +137,8 @@ def test_changed_lock_is_brought_up_to_date_in_place(finished, tmp_path):
         capture_output=True,
         text=True,
     )
-    assert answer.stdout.splitlines() == ["Bringing .venv up to date ...", "Ready.", "['-k', 'one']"], answer
+    given = "['-m', 'not long', '-k', 'one']"
+    assert answer.stdout.splitlines() == ["Bringing .venv up to date ...", "Ready.", given], answer
     assert list((finished / ".venv").rglob("six.py"))
     assert (finished / ".venv" / "kept").exists()
     assert run(finished, "run").stdout == "lab\n"  # the development lock holds the other one too
@@ -213,46 +152,6 @@ def test_interrupted_update_leaves_no_stamp(start):
     start.log_run([sys.executable, "-c", "print('Installing collected packages: six')"])
     assert not start.read_stamp()
     Path(start.STAMP).write_text(stamp)
-
-
-@contextmanager
-def replaced(path, content=None):
-    """Another content in the place of a file, or nothing in the place of a file or folder."""
-    kept = path.rename(f"{path}.kept")
-    if content is not None:
-        path.write_text(content)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        kept.rename(path)
-
-
-def damaged_stamp(venv):
-    stamp = venv / "set-up.json"
-    return replaced(stamp, stamp.read_text()[:-20])
-
-
-def damaged_package(venv):
-    return replaced(next(venv.rglob("hatchling")))
-
-
-def damaged_script(venv):
-    return replaced(venv / "bin" / "lab")
-
-
-def damaged_python(venv):
-    return replaced(venv / "bin" / "python")
-
-
-def another_version(venv):
-    stamp = venv / "set-up.json"
-    digests_and_listing = json.loads(stamp.read_text())
-    digests_and_listing["listing"][0][0] = "3.11.0 of last year"
-    return replaced(stamp, json.dumps(digests_and_listing))
-
-
-DAMAGES = [damaged_stamp, damaged_package, damaged_script, damaged_python, another_version]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -535,3 +434,11 @@ def test_any_failing_check_fails_the_test_command(start, monkeypatch, failing):
     assert bool(start.check(["-x"])) == bool(failing)
     assert called[:3] == ["ruff check .", "ruff format --check .", "mypy"]
     assert called[3:] == ["python -m pytest --numprocesses=2 --dist=loadgroup -x"]
+
+
+@pytest.mark.parametrize(("flags", "given"), [([], ["-m", "not long"]), (["--all"], [])])
+def test_long_tests_run_with_all(start, monkeypatch, flags, given):
+    called = []
+    monkeypatch.setattr(start, "check", called.append)
+    start.start(["test", *flags, "--", "-x"])
+    assert called == [[*given, "-x"]]

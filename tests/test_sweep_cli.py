@@ -157,6 +157,7 @@ def test_a_folder_that_can_t_be_written_is_said_in_one_sentence(tmp_path):
     ],
     ids=["Ctrl-C", "SIGTERM"],
 )
+@pytest.mark.long
 def test_a_sweep_that_is_stopped_leaves_the_finished_runs_and_the_same_command_goes_on(tmp_path, stop):
     """One of two workers is idle then, the other trains: neither says a word, and both end."""
     command = [

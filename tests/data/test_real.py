@@ -84,6 +84,7 @@ def test_cifar10_standardized_on_the_training_split():
     np.testing.assert_array_equal(larger.X_val, smaller.X_val)
 
 
+@pytest.mark.long
 def test_the_whole_of_cifar10():
     data = load("cifar10")
     assert data.X_train.shape == (49_000, 3072)

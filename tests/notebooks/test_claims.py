@@ -29,6 +29,7 @@ def with_sign_changed(number):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.product(every=5)
 def test_a_wrong_sign_of_dx_shows_and_that_of_dbeta_does_not(seed):
     """Lesson 00: a network that trains says little about its gradient, and a check says all."""
     uphill, unseen = (
@@ -43,6 +44,7 @@ def test_a_wrong_sign_of_dx_shows_and_that_of_dbeta_does_not(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.product(every=5)
 def test_five_minutes(seed):
     """README: at a weight scale of 0.001 the twin hardly learns, at 1 its loss starts above 100,000, and on
     minibatches of two batch norm pays, where neither its twin nor layer norm does."""
@@ -58,6 +60,7 @@ def test_five_minutes(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.product(every=5)
 def test_lecture(seed):
     """Lesson 02: at the settings to which its scenes are moved."""
     twin = run(seed, epochs=20, weight_scale=1.0, eps=1e-8, normalization=None)

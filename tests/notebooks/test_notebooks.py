@@ -86,7 +86,13 @@ def test_every_notebook_has_a_source():
     assert sorted(NOTEBOOKS.glob("*.ipynb")) == [generate.notebook_of(source) for source in SOURCES]
 
 
-@pytest.mark.parametrize("name", [generate.notebook_of(source).name for source in SOURCES])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.long] * (name == "01_course.ipynb"))
+        for name in (generate.notebook_of(source).name for source in SOURCES)
+    ],
+)
 def test_notebook_runs(executed, name):
     """No error, and a widget wherever an explorer is shown."""
     for cell in executed(name).cells:
@@ -102,6 +108,7 @@ def measured(executed):
     return json.loads(executed("01_course.ipynb").cells[-1].outputs[0].text)
 
 
+@pytest.mark.long
 def test_course_notebook_shows_its_figures(executed):
     """The four plots, and a table beside the published figures at the end."""
     shown = [output.data for cell in executed("01_course.ipynb").cells for output in cell.get("outputs", [])
@@ -110,6 +117,7 @@ def test_course_notebook_shows_its_figures(executed):
     assert "published" in shown[-1]["text/html"]
 
 
+@pytest.mark.long
 def test_course_notebook_meets_the_published_figures(measured):
     """Forward passes and first losses to the digit; gradients up to rounding; accuracies over the seeds in
     the ranges of tests/train/test_course.py. The speed of this machine isn't judged."""
@@ -137,6 +145,7 @@ def test_course_notebook_meets_the_published_figures(measured):
     assert measured["gradients agree"]
 
 
+@pytest.mark.long
 def test_course_notebook_shows_what_it_says(measured):
     """Margins as in tests/train/test_course.py."""
     losses = {
