@@ -113,6 +113,12 @@ class Explorer(Lasting):
         if presenter:
             self._parts.presenter.value = True
 
+    @property
+    def frame(self) -> Frame | None:
+        """What the figures show, as numbers: losses, accuracies and signals of both networks, see
+        `lab.live.race.Frame`. None before there is a first run; after an error, what stayed on the screen."""
+        return self._frame
+
     def train(self, config, twin=None):
         """Train this configuration and its twin, see `Race.race`; a scene that was chosen is forgotten."""
         self._scene = None
