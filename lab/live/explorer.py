@@ -392,6 +392,7 @@ class Explorer(Lasting):
         jobs = {
             "status": ((frame.run, frame.number), self._draw_status),
             "sentence": self._sentence_job(frame),
+            "controls": self._controls_job(frame),
         }
         if frame.chosen and frame.twin and not frame.error and not frame.note:  # else the last curves stay
             self._frame = frame
@@ -437,7 +438,6 @@ class Explorer(Lasting):
             "title": ((configs, events, self._scene, frame.step > 1), partial(self._draw_title, names)),
             "share": (configs[-1], self._draw_share),
             "rates": (frame.returns, self._draw_rates),
-            "controls": ((sides["chosen"].config, sides["twin"].config), self._draw_controls),
         }
         for number, panel in enumerate(self._panels[: PRESENTED if self._parts.presenter.value else None]):
             state, view = (lineup, panel.state), panel.view
@@ -452,6 +452,12 @@ class Explorer(Lasting):
     def _sentence_job(self, frame):
         version = (frame.run, words.state(frame), frame.error, self._refused, _saying(frame))
         return version, self._draw_sentence
+
+    def _controls_job(self, frame):
+        """What neither network hears rests; after an error nothing does, as any setting may mend it."""
+        sides = () if frame.error else (frame.chosen, frame.twin)
+        configs = tuple(side.config for side in sides if side)
+        return configs, partial(self._draw_controls, configs)
 
     def _draw_status(self, frame):
         self._parts.status.value = words.status(frame)
@@ -482,10 +488,9 @@ class Explorer(Lasting):
             if name in self._controls:
                 self._controls[name].show(self._values[name])
 
-    def _draw_controls(self, frame):
-        """What neither network hears rests."""
+    def _draw_controls(self, configs, _frame):
         for control in self._controls.values():
-            control.hear(frame.chosen.config, frame.twin.config)
+            control.hear(*configs)
 
 
 def sheet(styles):
