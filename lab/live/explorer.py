@@ -404,7 +404,7 @@ class Explorer(Lasting):
         is_last = not frame.is_playing or frame.is_done
         is_worth_a_picture = is_last and self._frame is frame and frame.step >= GHOST_AFTER
         self._leave(partial(self._last_picture, frame) if is_worth_a_picture else None)
-        for _ in range(len(self._later) if is_last else _messages(frame)):
+        for _ in range(len(self._later) if is_last else messages_worth(frame)):
             if self._later:
                 self._draw(self._later.pop(0), jobs, frame)
 
@@ -518,7 +518,7 @@ def _unheard(net, controls):
     return [name for name in controls if fields.get(name, name) in deaf]
 
 
-def _messages(frame):
+def messages_worth(frame):
     """How many a frame is worth beside the loss: one, so that the page keeps up; of a network whose updates
     take long, one for each frame that would have come meanwhile."""
     if 1 < frame.number <= CATCH_UP:
