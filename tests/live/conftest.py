@@ -1,4 +1,4 @@
-"""Frames follow each other ten times as fast as on the screen; widgets talk to a page that only listens."""
+"""Frames follow each other ten times as fast as on the screen, and widgets have no kernel."""
 
 import sys
 from collections import Counter
@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import comm
 import IPython
+import ipywidgets as widgets
 import pytest
 
 from lab.live import Explorer, Sweep, race
@@ -35,20 +36,27 @@ class Messages(list):
 
 @pytest.fixture(autouse=True)
 def messages(monkeypatch):
-    """The messages that widgets have sent since they were made."""
-    sent = Messages()
+    """The messages that widgets have sent since they were made. They come to a page that only listens, and
+    isn't told how they look at first, which takes most of the time of making them."""
+    sent, opened = Messages(), []
 
     class Page(comm.DummyComm):
-        kind = ""
+        def __init__(self, kind):
+            self.kind = kind
+            super().__init__()
 
         def publish_msg(self, msg_type, data=None, **rest):
-            if msg_type == "comm_open":
-                self.kind = data["state"]["_model_name"].removesuffix("Model")
-            elif msg_type == "comm_msg":
+            if msg_type == "comm_msg":
                 sent.append((self.comm_id, self.kind, data.get("state", {})))
 
-    monkeypatch.setattr(comm, "create_comm", Page)
-    return sent
+    def open_page(widget):
+        widget.comm = Page(type(widget).__name__)
+        opened.append(widget)
+
+    monkeypatch.setattr(widgets.Widget, "open", open_page)
+    yield sent
+    for widget in opened:  # which ipywidgets keeps, and Python then has more and more to go through
+        widget.close()
 
 
 class Watched:

@@ -1,6 +1,7 @@
 """All controls alike: shown from outside, locked, and at rest where nothing hears them."""
 
 import threading
+from functools import cache
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from lab.nn.models import MODELS
 from lab.nn.models.architecture import SHAPING
 from lab.train import Config, train
 from lab.train.config import unheard
+from lab.train.loop import load_data
 from tests.live.figure import classes
 from tests.live.one_control import BY_NAME, DEFAULTS, by_hand, control_of, shown
 
+ROWS = 100  # of training
 PUBLISHED = [model for model in MODELS if "hidden_dims" in unheard(model)]  # with their own channels
 
 
@@ -105,6 +108,12 @@ def test_why_it_rests_is_said_in_words():
     assert all("_" not in sentence and len(sentence) <= 60 for sentence in said)
 
 
+@cache
+def digits():
+    """The samples of all these networks, which are read once."""
+    return load_data(Config(train_size=ROWS))
+
+
 @pytest.mark.parametrize(
     ("name", "values"),
     [
@@ -119,10 +128,10 @@ def test_what_rests_changes_nothing(name, values, model):
     """And what doesn't rest does: the networks that are made with two of its values differ, or don't."""
     modes = [{"normalization": mode} for mode in NORMALIZATIONS if "+" not in (mode or "")]
     for changes in {}, {"initialization": "he"}, *modes:
-        config = Config(hidden_dims=(10, 10), epochs=1, train_size=100, **model, **changes)
+        config = Config(hidden_dims=(10, 10), epochs=1, train_size=ROWS, **model, **changes)
         if changes.get("normalization") == "weightstd" and name == "convention":
             values = ("course", "official")
-        first, second = (train(config.replace(**{name: value})).loss for value in values)
+        first, second = (train(config.replace(**{name: value}), digits()).loss for value in values)
         assert np.array_equal(first, second) == bool(BY_NAME[name].idle(config)), changes
 
 

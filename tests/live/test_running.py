@@ -1,6 +1,5 @@
 """Running a cell again stops what it made before, and nothing else."""
 
-import gc
 import weakref
 from types import SimpleNamespace
 
@@ -68,5 +67,4 @@ def test_without_a_cell_nothing_is_stopped(monkeypatch, shell):
     assert not first.is_stopped
     kept = weakref.ref(first)
     del first
-    gc.collect()
     assert kept() is None

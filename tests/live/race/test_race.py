@@ -251,7 +251,7 @@ async def test_speed_is_updates_from_frame_to_frame():
     assert steps[-1] - steps[-2] == 20
 
 
-@pytest.mark.parametrize("epochs", [3, 50, 100, 1000])
+@pytest.mark.parametrize("epochs", [3, 50, 100, 400])
 @live
 async def test_by_default_a_run_takes_ten_seconds_whatever_its_number_of_updates(epochs, monkeypatch):
     """Two hundred frames, each the same number of updates ahead; fewer where there are fewer updates."""

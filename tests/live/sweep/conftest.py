@@ -1,7 +1,8 @@
-"""An axis of choices, which is small."""
+"""A small axis of choices, and frames that end soon."""
 
 import pytest
 
+from lab.live import race
 from lab.live.grid import AXES, Axis
 
 
@@ -13,3 +14,9 @@ def optimizers(monkeypatch):
     )
     monkeypatch.setitem(AXES, "optimizer", axis)
     return axis
+
+
+@pytest.fixture
+def many_frames(monkeypatch):
+    """A frame ends soon, so that there are some on the way."""
+    monkeypatch.setattr(race, "BUSY", race.FRAME)

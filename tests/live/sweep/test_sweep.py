@@ -15,11 +15,7 @@ from lab.train import train
 from tests.live.stage import Frames, frames_pass, live, small_data, until
 from tests.live.sweep.one_sweep import ROWS, SMALL, sweep
 
-
-@pytest.fixture(autouse=True)
-def many_frames(monkeypatch):
-    """A frame ends soon, so that there are some on the way."""
-    monkeypatch.setattr(race, "BUSY", race.FRAME)
+pytestmark = pytest.mark.usefixtures("many_frames")
 
 
 # --- training ----------------------------------------------------------------------------------------
@@ -128,7 +124,7 @@ async def test_a_single_step():
 @live
 async def test_divergence_is_shown_and_said():
     """A cross at the upper end; nothing that isn't finite is sent to the browser."""
-    with sweep("learning_rate", activation="leaky_relu", epochs=20) as screen:
+    with sweep("learning_rate", activation="leaky_relu", epochs=5) as screen:
         await screen.reach(state="finished")
         diverged = screen.results.diverged
         assert diverged[0, -1]

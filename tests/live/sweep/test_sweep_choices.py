@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from lab.files import ASSETS
-from lab.live import race
 from lab.live.grid import AXES, MODES, USUAL, Results
 from lab.live.sweep import LOSSES
 from lab.live.words import TABLES
@@ -16,11 +15,7 @@ from tests.live.figure import classes
 from tests.live.stage import live, until
 from tests.live.sweep.one_sweep import results_of, said, sweep
 
-
-@pytest.fixture(autouse=True)
-def many_frames(monkeypatch):
-    """A frame ends soon, so that there are some on the way."""
-    monkeypatch.setattr(race, "BUSY", race.FRAME)
+pytestmark = pytest.mark.usefixtures("many_frames")
 
 
 @live

@@ -10,12 +10,6 @@ from lab.train import Training
 from tests.live.stage import Frames, live, until
 
 
-@pytest.fixture(autouse=True)
-def many_frames(monkeypatch):
-    """A frame ends soon, so that there are some on the way."""
-    monkeypatch.setattr(race, "BUSY", race.FRAME)
-
-
 async def finished(axis, seed):
     """The results of the sweep as it comes, with this seed."""
     frames = Frames()
@@ -27,6 +21,7 @@ async def finished(axis, seed):
     return val, [np.flatnonzero(row >= LEARNED * val.max()) for row in val], frames.last.results.diverged
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(3))
 @live
 async def test_what_the_lesson_says(seed, monkeypatch):

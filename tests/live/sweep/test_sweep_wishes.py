@@ -5,17 +5,13 @@ import asyncio
 import numpy as np
 import pytest
 
-from lab.live import Sweep, race
+from lab.live import Sweep
 from lab.live.grid import AXES, MODES
 from lab.train import Config
 from tests.live.stage import frames_pass, live, small_data, until
 from tests.live.sweep.one_sweep import SMALL, sweep
 
-
-@pytest.fixture(autouse=True)
-def many_frames(monkeypatch):
-    """A frame ends soon, so that there are some on the way."""
-    monkeypatch.setattr(race, "BUSY", race.FRAME)
+pytestmark = pytest.mark.usefixtures("many_frames")
 
 
 # --- wishes ------------------------------------------------------------------------------------------

@@ -1,18 +1,10 @@
 """The sentence of a sweep."""
 
 import numpy as np
-import pytest
 
-from lab.live import race
 from lab.live.grid import Axis
 from lab.live.sweep import LEARNED, sentence
 from tests.live.sweep.one_sweep import results_of
-
-
-@pytest.fixture(autouse=True)
-def many_frames(monkeypatch):
-    """A frame ends soon, so that there are some on the way."""
-    monkeypatch.setattr(race, "BUSY", race.FRAME)
 
 
 def test_sentence():
