@@ -174,9 +174,11 @@ def test_layer_button_regroups():
     drawn = points(screen)
     assert len(table(screen)["x"]) == 5
     assert drawn.x[:4].tolist() == [0, 6, 12, 1]  # samples of a feature side by side
+    assert screen.figures[0].x_axis.label == "samples 1–5 of features 1–3"
     screen.press("layer norm")
     assert len(table(screen)["x"]) == 3
     assert drawn.x[:4].tolist() == [0, 1, 2, 4]  # features of a sample side by side
+    assert screen.figures[0].x_axis.label == "features 1–3 of samples 1–5"
     np.testing.assert_array_equal(drawn.y, EXAMPLE.ravel())
 
 

@@ -121,6 +121,29 @@ async def test_a_single_step():
 # --- what is shown -----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("axis", AXES)
+@live
+async def test_axes_say_what_they_show(axis):
+    """Below each figure stands what the control above the table moves; ticks are values, or their words."""
+    with sweep(axis, play=False) as screen:
+        for figure in screen.figures:
+            assert figure.x_axis.label == screen.value.label
+            ticks = figure.x_axis.tick_labels
+            assert len(ticks) == len(figure.x_axis.tick_values)
+            if AXES[axis].is_of_choices:
+                assert list(ticks.values()) == screen.value.labels
+            else:
+                powers = {
+                    float(AXES[axis].base) ** float(place): float(word) for place, word in ticks.items()
+                }
+                assert list(powers) == pytest.approx(list(powers.values()))
+            assert figure.x_span[0] < min(figure.x_axis.tick_values)
+        train, val, loss = screen.figures
+        assert train.y_axis.tick_format == val.y_axis.tick_format == ".0%"
+        assert (train.y_span, val.y_span) == ((0, 1), (0, 1))
+        assert list(loss.y_axis.tick_labels.values()) == ["≤ 0.001", "0.01", "0.1", "1", "10", "≥ 100"]
+
+
 @live
 async def test_divergence_is_shown_and_said():
     """A cross at the upper end; nothing that isn't finite is sent to the browser."""

@@ -37,7 +37,7 @@ async def test_points_of_choices_stand_side_by_side_over_their_word(optimizers):
         results = screen.results
         for name in ("train", "val"):
             figure = screen.shows(name)
-            points, lines = figure.points, figure.grown
+            points = figure.points
             assert len(points.x) == len(points.y) == len(points.size) == 3 * 3 * (4 + 1)
             for mode, name_of_mode in enumerate(screen.modes):
                 x, y, size = figure.points_of(name_of_mode).reshape(3, 3, 5)
@@ -47,9 +47,10 @@ async def test_points_of_choices_stand_side_by_side_over_their_word(optimizers):
                 np.testing.assert_array_equal(np.round(x[:, 0]), [0, 1, 2])
                 assert (size[:, :4] < size[:, 4:]).all()
             assert len(set(points.x)) == 9
-            assert (lines.x[1, 0], lines.x[1, -1]) == (-0.5, 2.5)
-            assert set(lines.y[1]) == {results.mean(name)[1, 0]}
-            assert (np.ptp(lines.x[[0, 2]], axis=1) == 0).all()
+            x, y = figure.line("layer norm")
+            assert (x[0], x[-1]) == (-0.5, 2.5)
+            assert set(y) == {results.mean(name)[1, 0]}
+            assert [np.ptp(figure.line(other)[0]) for other in ("no normalization", "weight std.")] == [0, 0]
 
 
 @live
