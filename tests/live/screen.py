@@ -88,8 +88,7 @@ class Screen:
     def figures(self):
         """All figures, in their order."""
         boxes = [self.widget, *self.parts(widgets.Box)]
-        rules = [part.value for part in self.parts(widgets.HTML) if ":nth-of-type(" in part.value]
-        rules = [rule for rule in rules if "lab-over-" in rule]
+        rules = [part.value for part in self.parts(widgets.HTML) if ".lab-over-" in part.value]  # of a sweep
         names = names_in_order(rules[0], self.html("lab-key")) if rules else ()
         return [
             Figure(box, names)
@@ -152,7 +151,7 @@ class Screen:
 
     @property
     def controls(self):
-        """All that can be set, in the order of the screen: each label once for each place where it stands."""
+        """All that can be set, in the order of the screen: a label once for each box where it stands."""
         found = {}
         for box in (self.widget, *self.parts(widgets.Box)):
             for child in box.children:
@@ -163,7 +162,9 @@ class Screen:
 
     def control(self, label, place=0):
         """What can be set under this label; place: which of them, where there are several."""
-        return [control for control in self.controls if control.label == label][place]
+        found = [control for control in self.controls if control.label == label]
+        assert len(found) > place, f"{label!r} is not one of {[control.label for control in self.controls]}"
+        return found[place]
 
 
 class Control:

@@ -3,18 +3,18 @@
 import asyncio
 import io
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 from IPython.core.formatters import DisplayFormatter
 from matplotlib.image import imread
 
+from lab.files import ASSETS
 from lab.live import BackwardGraph, Explorer, LayerByHand, Sweep, lasting, saving
 from lab.plot import colours
 from tests.live.stage import CONFIG, live, small_data, until
 
-STYLE = (Path(__file__).resolve().parents[2] / "assets" / "explorer.css").read_text("utf-8")
+STYLE = (ASSETS / "explorer.css").read_text("utf-8")
 
 
 class Output:
