@@ -11,19 +11,9 @@ import pytest
 
 from lab.data import Data
 from lab.live import curves, race
-from lab.live.explorer import (
-    CATCH_UP,
-    FIRST_VIEWS,
-    OTHERS,
-    REST,
-    messages_worth,
-)
+from lab.live.explorer import CATCH_UP, FIRST_VIEWS, OTHERS, REST, messages_worth
 from lab.live.views import VIEWS
-from tests.live.explorer.one_explorer import (
-    assert_all_shows_the_last_frame,
-    assert_shows,
-    explore,
-)
+from tests.live.explorer.one_explorer import assert_all_shows_the_last_frame, assert_shows, explore
 from tests.live.figure import classes
 from tests.live.stage import CONFIG, live, small_data, until
 

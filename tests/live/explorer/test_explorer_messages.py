@@ -6,14 +6,8 @@ import bqplot
 import pytest
 
 from lab.live import Explorer, race
-from lab.live.explorer import (
-    CATCH_UP,
-    SAID_EVERY,
-)
-from tests.live.explorer.one_explorer import (
-    ROLES,
-    explore,
-)
+from lab.live.explorer import CATCH_UP, SAID_EVERY
+from tests.live.explorer.one_explorer import ROLES, explore
 from tests.live.stage import CONFIG, frames_pass, live, small_data, until
 
 # --- one among many ----------------------------------------------------------------------------------

@@ -10,9 +10,7 @@ from lab.live import race
 from lab.live.panel import Panel
 from lab.nn import batchnorm_backward_alt, batchnorm_forward
 from lab.nn.backend import probe_cupy
-from tests.live.explorer.one_explorer import (
-    explore,
-)
+from tests.live.explorer.one_explorer import assert_shows, explore
 from tests.live.stage import frames_pass, live, small_data, until
 
 RIGHT = {"batchnorm": (batchnorm_forward, batchnorm_backward_alt)}
@@ -112,6 +110,7 @@ async def test_a_batch_size_that_cannot_be_keeps_curves_and_controls(size, said)
         kept = [screen.figures[number].curve("chosen")[1] for number in range(4)]
         assert screen.sentence.startswith(said)
         assert screen.refusals == [screen.sentence]
+        assert_shows(screen.figure("loss"), "chosen", screen.frame.chosen)
         assert len(kept[0]) >= 9
         await frames_pass(10)
         for number, y in enumerate(kept):

@@ -7,12 +7,8 @@ import tomllib
 import pytest
 
 from lab.files import ASSETS
-from lab.live.explorer import (
-    STYLES,
-)
-from tests.live.explorer.one_explorer import (
-    explore,
-)
+from lab.live.explorer import STYLES
+from tests.live.explorer.one_explorer import explore
 from tests.live.stage import live
 
 PROJECT = ASSETS.parent

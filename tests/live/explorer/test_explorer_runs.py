@@ -185,6 +185,7 @@ async def test_nothing_to_pin_or_save_before_there_is_a_run():
         assert pins(screen) == []
         assert screen.html("lab-save") == ""
         await screen.reach(state="stopped")
+        assert screen.frame is None
         assert "augmentation='flip' needs images" in screen.sentence
         screen.press("Pin this run")
         screen.press("Save")

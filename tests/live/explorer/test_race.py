@@ -9,16 +9,7 @@ import pytest
 
 from lab.live import race
 from lab.train import Training
-from tests.live.stage import (
-    CONFIG,
-    frames_pass,
-    live,
-    paused,
-    slow_relu,
-    small_data,
-    start,
-    until,
-)
+from tests.live.stage import CONFIG, frames_pass, live, paused, slow_relu, small_data, start, until
 
 # --- frames and runs -------------------------------------------------------------------------------
 

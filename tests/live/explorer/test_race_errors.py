@@ -8,15 +8,7 @@ import pytest
 
 from lab.data import DataError
 from lab.nn import batchnorm_backward, batchnorm_forward
-from tests.live.stage import (
-    CONFIG,
-    PATIENCE,
-    Frames,
-    frames_pass,
-    live,
-    start,
-    until,
-)
+from tests.live.stage import CONFIG, PATIENCE, Frames, frames_pass, live, start, until
 
 
 @live

@@ -14,17 +14,7 @@ from lab.live import race
 from lab.live.race import Race
 from lab.nn.network import Network
 from lab.train import Training
-from tests.live.stage import (
-    CONFIG,
-    Frames,
-    frames_pass,
-    live,
-    paused,
-    slow_relu,
-    small_data,
-    start,
-    until,
-)
+from tests.live.stage import CONFIG, Frames, frames_pass, live, paused, slow_relu, small_data, start, until
 
 
 @live

@@ -7,16 +7,7 @@ import pytest
 
 from lab.nn import batchnorm_backward, batchnorm_forward
 from lab.train import Training
-from tests.live.stage import (
-    CONFIG,
-    frames_pass,
-    live,
-    paused,
-    slow_relu,
-    small_data,
-    start,
-    until,
-)
+from tests.live.stage import CONFIG, frames_pass, live, paused, slow_relu, small_data, start, until
 
 # --- twins and ghosts ---------------------------------------------------------------------------------
 
