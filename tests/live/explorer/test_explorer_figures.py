@@ -32,9 +32,8 @@ async def test_curves_are_those_of_the_race(trainings):
             np.testing.assert_allclose(y, np.log10(training.loss))
             for mark, part in (("solid", "train"), ("dashed", "val")):
                 expected = [getattr(accuracy, part) for accuracy in training.accuracies]
-                np.testing.assert_array_equal(screen.figures[1].curve(role, mark)[1], expected)
-        for number in range(4):
-            assert not screen.figures[number].has("ghost")
+                np.testing.assert_array_equal(screen.figure("accuracy").curve(role, mark)[1], expected)
+        assert not any(figure.has("ghost") for figure in screen.figures)
         assert_all_shows_the_last_frame(screen)
         assert screen.title == ("Batch norm against no normalization own data · 2×8 ReLU · Adam 0.001")
 
@@ -234,10 +233,10 @@ async def test_presenter(messages):
         heights = [figure.plot.layout.height for figure in screen.figures]
         assert heights == ["350px", "350px", "180px", "180px"]
         await screen.step(10)
-        assert_shows(screen.figures[1], "chosen", screen.frame.chosen)
-        assert not screen.figures[2].has("chosen")
+        assert_shows(screen.figure("accuracy"), "chosen", screen.frame.chosen)
+        assert not screen.figure("activations").has("chosen")
         screen.control("Presenter").value = False
-        await until(lambda: screen.figures[2].has("chosen"))
+        await until(lambda: screen.figure("activations").has("chosen"))
         assert "lab-presenter" not in classes(screen.widget)
         assert {figure.plot.layout.height for figure in screen.figures} == {"180px"}
         assert_all_shows_the_last_frame(screen)

@@ -130,9 +130,9 @@ async def test_pinned_runs_are_drawn_and_named():
         await screen.reach(run=4)
         for role, side in zip(PINS, sides, strict=False):
             assert_shows(screen.figure("loss"), role, side)
-            assert_shows(screen.figures[1], role, side, "dashed")
-            assert_shows(screen.figures[2], role, side)
-            assert not screen.figures[2].has(role, "band")
+            assert_shows(screen.figure("accuracy"), role, side, "dashed")
+            assert_shows(screen.figure("activations"), role, side)
+            assert not screen.figure("activations").has(role, "band")
         assert not screen.figure("loss").has(PINS[2])
         screen.control("name of the run", 1).value = "lucky"
         await until(lambda: "lucky" in screen.figure("loss").key)
