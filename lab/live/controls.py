@@ -314,9 +314,9 @@ class Control(widgets.VBox):
 
     def hear(self, *configs: Config):
         """Rest, and say why, where no network with one of these configurations hears it; offer the choices
-        that one of them hears."""
+        that one of them hears. Without any configuration it doesn't rest, and offers all."""
         reasons = [self.field.idle(config) for config in configs]
-        idle = reasons[0] if all(reasons) else ""
+        idle = reasons[0] if reasons and all(reasons) else ""
         if idle != self._idle:
             self._idle = idle
             self._explanation.value = self._explained()

@@ -113,6 +113,12 @@ class Explorer(Lasting):
         if presenter:
             self._parts.presenter.value = True
 
+    @property
+    def frame(self) -> Frame | None:
+        """What the figures show, as numbers: losses, accuracies and signals of both networks, see
+        `lab.live.race.Frame`. None before there is a first run; after an error, what stayed on the screen."""
+        return self._frame
+
     def train(self, config, twin=None):
         """Train this configuration and its twin, see `Race.race`; a scene that was chosen is forgotten."""
         self._scene = None
@@ -386,6 +392,7 @@ class Explorer(Lasting):
         jobs = {
             "status": ((frame.run, frame.number), self._draw_status),
             "sentence": self._sentence_job(frame),
+            "controls": self._controls_job(frame),
         }
         if frame.chosen and frame.twin and not frame.error and not frame.note:  # else the last curves stay
             self._frame = frame
@@ -397,7 +404,7 @@ class Explorer(Lasting):
         is_last = not frame.is_playing or frame.is_done
         is_worth_a_picture = is_last and self._frame is frame and frame.step >= GHOST_AFTER
         self._leave(partial(self._last_picture, frame) if is_worth_a_picture else None)
-        for _ in range(len(self._later) if is_last else _messages(frame)):
+        for _ in range(len(self._later) if is_last else messages_worth(frame)):
             if self._later:
                 self._draw(self._later.pop(0), jobs, frame)
 
@@ -431,7 +438,6 @@ class Explorer(Lasting):
             "title": ((configs, events, self._scene, frame.step > 1), partial(self._draw_title, names)),
             "share": (configs[-1], self._draw_share),
             "rates": (frame.returns, self._draw_rates),
-            "controls": ((sides["chosen"].config, sides["twin"].config), self._draw_controls),
         }
         for number, panel in enumerate(self._panels[: PRESENTED if self._parts.presenter.value else None]):
             state, view = (lineup, panel.state), panel.view
@@ -446,6 +452,12 @@ class Explorer(Lasting):
     def _sentence_job(self, frame):
         version = (frame.run, words.state(frame), frame.error, self._refused, _saying(frame))
         return version, self._draw_sentence
+
+    def _controls_job(self, frame):
+        """What neither network hears rests; after an error nothing does, as any setting may mend it."""
+        sides = () if frame.error else (frame.chosen, frame.twin)
+        configs = tuple(side.config for side in sides if side)
+        return configs, partial(self._draw_controls, configs)
 
     def _draw_status(self, frame):
         self._parts.status.value = words.status(frame)
@@ -476,10 +488,9 @@ class Explorer(Lasting):
             if name in self._controls:
                 self._controls[name].show(self._values[name])
 
-    def _draw_controls(self, frame):
-        """What neither network hears rests."""
+    def _draw_controls(self, configs, _frame):
         for control in self._controls.values():
-            control.hear(frame.chosen.config, frame.twin.config)
+            control.hear(*configs)
 
 
 def sheet(styles):
@@ -507,7 +518,7 @@ def _unheard(net, controls):
     return [name for name in controls if fields.get(name, name) in deaf]
 
 
-def _messages(frame):
+def messages_worth(frame):
     """How many a frame is worth beside the loss: one, so that the page keeps up; of a network whose updates
     take long, one for each frame that would have come meanwhile."""
     if 1 < frame.number <= CATCH_UP:

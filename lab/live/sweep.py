@@ -60,6 +60,12 @@ class Sweep(Lasting):
         running.replace_in_this_cell(self)
         self._listen()
 
+    @property
+    def frame(self) -> GridFrame | None:
+        """What the figures show, as numbers: `frame.results` are accuracies and losses of all networks, see
+        `lab.live.grid.Results`. None before the first frame."""
+        return self._frame
+
     def stop(self):
         """End all training for good; the figures stay."""
         self.grid.stop()

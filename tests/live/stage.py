@@ -40,7 +40,7 @@ async def frames_pass(count=5):
     await asyncio.sleep(count * race.FRAME)
 
 
-class Screen(list):
+class Frames(list):
     """The frames that a race has shown."""
 
     __call__ = list.append
@@ -58,17 +58,17 @@ def small_data(features=6, rows=50, seed=0):
 
 
 def start(config=CONFIG, show=None, **settings):
-    """A race on small data, and the screen that it is shown on."""
-    screen = Screen() if show is None else show
-    return race.Race(config, screen, **{"data": small_data(), **settings}), screen
+    """A race on small data, and the frames that it has shown."""
+    frames = Frames() if show is None else show
+    return race.Race(config, frames, **{"data": small_data(), **settings}), frames
 
 
 async def paused(config=CONFIG, **settings):
     """A race that has made its first update, and rests."""
-    running, screen = start(config, **settings)
+    running, frames = start(config, **settings)
     running.pause()
-    await until(lambda: screen and not screen.last.is_playing)
-    return running, screen
+    await until(lambda: frames and not frames.last.is_playing)
+    return running, frames
 
 
 def slow_relu(seconds=0.004):

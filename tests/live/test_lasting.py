@@ -3,17 +3,18 @@
 import asyncio
 import io
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
+from IPython.core.formatters import DisplayFormatter
 from matplotlib.image import imread
 
-from lab.live import BackwardGraph, Explorer, LayerByHand, Sweep, lasting
+from lab.files import ASSETS
+from lab.live import BackwardGraph, Explorer, LayerByHand, Sweep, lasting, saving
 from lab.plot import colours
 from tests.live.stage import CONFIG, live, small_data, until
 
-STYLE = (Path(__file__).resolve().parents[2] / "assets" / "explorer.css").read_text("utf-8")
+STYLE = (ASSETS / "explorer.css").read_text("utf-8")
 
 
 class Output:
@@ -53,17 +54,17 @@ def holds(png, colour):
 async def test_an_explorer_leaves_its_last_curves(displayed):
     """Once it rests, and again after each rest; a widget's text is a sentence, not its traits."""
     explorer = Explorer(CONFIG.replace(epochs=6), data=small_data(), play=False)
-    bundle = explorer._repr_mimebundle_()
+    bundle, _ = DisplayFormatter().format(explorer)
     assert bundle["text/plain"] == "Explorer: run this cell, and it is live"
     ((first, metadata, output),) = displayed
     assert imread(io.BytesIO(first["image/png"])).shape[:2] == (1, 1)
     assert metadata["image/png"] == {"width": lasting.WIDTH, "height": 1}
-    await until(lambda: explorer._frame is not None)
+    await until(lambda: explorer.frame is not None)
     await asyncio.sleep(0.1)
     assert output.pngs == []  # one update is nothing to keep
     explorer.race.play()
     await until(lambda: output.pngs)
-    assert explorer._frame.is_done
+    assert explorer.frame.is_done
     for role in ("chosen", "twin"):
         assert holds(output.pngs[0], colours.ROLES[role])
     explorer.race.choose(weight_scale=0.1)
@@ -74,7 +75,7 @@ async def test_an_explorer_leaves_its_last_curves(displayed):
 @live
 async def test_a_sweep_leaves_its_last_curves(displayed):
     sweep = Sweep("batch_size", data=small_data(rows=300), epochs=1, hidden_dims=(5,))
-    sweep._repr_mimebundle_()
+    DisplayFormatter().format(sweep)
     await until(lambda: displayed[0][2].pngs)
     for mode in sweep.grid.axis.modes:
         assert holds(displayed[0][2].pngs[-1], colours.NORMALIZATIONS[mode])
@@ -85,9 +86,11 @@ async def test_a_sweep_leaves_its_last_curves(displayed):
 async def test_nothing_is_drawn_where_nobody_sees_it(monkeypatch):
     monkeypatch.setattr(lasting, "REST", 0.0)
     explorer = Explorer(CONFIG.replace(epochs=6), data=small_data())
-    monkeypatch.setattr(explorer, "_draw_last", lambda draw: pytest.fail("drawn"))
-    await until(lambda: explorer._frame is not None and explorer._frame.is_done)
+    drawn = []
+    monkeypatch.setattr(saving, "last_picture", lambda *_: drawn.append(1) or b"")
+    await until(lambda: explorer.frame is not None and explorer.frame.is_done)
     await asyncio.sleep(0.05)
+    assert drawn == []
     explorer.close()
 
 

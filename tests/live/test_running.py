@@ -1,5 +1,6 @@
 """Running a cell again stops what it made before, and nothing else."""
 
+import weakref
 from types import SimpleNamespace
 
 import IPython
@@ -16,14 +17,12 @@ class Made:
 
 
 @pytest.fixture
-def execute(monkeypatch):
+def execute(cell):
     """Runs a cell that makes something: execute(cell, execution)."""
-    monkeypatch.setattr(running, "_by_cell", {})
-    parent = {}
-    monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(get_parent=lambda: parent))
+    notebook = object()  # cells of one test have nothing to do with those of another
 
-    def run(cell, execution, things=1):
-        parent.update(metadata={"cellId": cell}, header={"msg_id": execution})
+    def run(name, execution, things=1):
+        cell((notebook, name), execution)
         made = [Made() for _ in range(things)]
         for thing in made:
             running.replace_in_this_cell(thing)
@@ -61,10 +60,11 @@ def test_explorers_of_the_same_execution_live_side_by_side(execute):
     ],
 )
 def test_without_a_cell_nothing_is_stopped(monkeypatch, shell):
-    monkeypatch.setattr(running, "_by_cell", {})
     monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
     first, second = Made(), Made()
     running.replace_in_this_cell(first)
     running.replace_in_this_cell(second)
     assert not first.is_stopped
-    assert running._by_cell == {}
+    kept = weakref.ref(first)
+    del first
+    assert kept() is None

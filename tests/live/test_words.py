@@ -1,6 +1,5 @@
 """What the explorer says: every state, every sentence, and nothing that a browser would take for HTML."""
 
-from html.parser import HTMLParser
 from itertools import combinations_with_replacement
 from types import SimpleNamespace
 
@@ -12,6 +11,7 @@ from lab.live.race import Frame, Side
 from lab.nn.layers import NORMALIZATIONS
 from lab.train import Config
 from lab.train.loop import Accuracy
+from tests.live.markup import read, tags, text
 
 HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=f()>', "a < b & c"]
 
@@ -38,22 +38,6 @@ def signals(sizes=(1.0, 1.0, 1.0), silent=(0.1, 0.1, 0.1), is_off=(False, False,
         sizes=np.stack([sizes / 2, sizes, 2 * sizes], axis=-1),
         silent=np.array(silent), silent_word=word, is_off=np.array(is_off, dtype=bool),
     )  # fmt: skip
-
-
-class Tags(HTMLParser):
-    """The tags, the attributes of the first one, and the text of a piece of HTML."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.tags, self.attributes, self.text = [], {}, ""
-        self.feed(html)
-
-    def handle_starttag(self, tag, attributes):
-        self.attributes = self.attributes or dict(attributes)
-        self.tags.append(tag)
-
-    def handle_data(self, data):
-        self.text += data
 
 
 # --- names of networks ------------------------------------------------------------------------------------
@@ -193,30 +177,30 @@ def test_summary(fields, summary):
     ],
 )
 def test_states(changes, state):
-    shown = Tags(words.status(frame(**changes)))
+    shown = words.status(frame(**changes))
     assert words.state(frame(**changes)) == state
-    assert shown.attributes["data-state"] == state
-    assert f"updates/s · {state}" in shown.text
+    assert read(shown)[0].attrib["data-state"] == state
+    assert f"updates/s · {state}" in text(shown)
 
 
 def test_status_tells_where_it_is():
     """Run, frame and step are there for scripts, the same in words for those who read."""
-    shown = Tags(words.status(frame()))
-    data = {name: value for name, value in shown.attributes.items() if name.startswith("data-")}
+    shown = words.status(frame())
+    data = {name: value for name, value in read(shown)[0].attrib.items() if name.startswith("data-")}
     assert data == {"data-run": "3", "data-frame": "7", "data-step": "20", "data-state": "training"}
-    assert shown.text == "update 20 of 200 · epoch 1.0 · 812 updates/s · training"
+    assert text(shown) == "update 20 of 200 · epoch 1.0 · 812 updates/s · training"
 
 
 def test_status_is_not_read_aloud():
     """It changes with every frame: a screen reader reads the sentence alone."""
-    assert "role" not in Tags(words.status(frame())).attributes
-    assert Tags(words.spoken(frame())).attributes["role"] == "status"
+    assert "role" not in read(words.status(frame()))[0].attrib
+    assert read(words.spoken(frame()))[0].attrib["role"] == "status"
 
 
 def test_status_tells_what_was_changed():
     """The last two changes, and where it was branched."""
     changes = ((3, "L2 0.1"), (5, "learning rate 0.01"), (9, "learning rate 0.02"))
-    shown = Tags(words.status(frame(changes=changes, branched_at=4))).text
+    shown = text(words.status(frame(changes=changes, branched_at=4)))
     assert shown.endswith(
         " · branched at update 4 · learning rate 0.01 from update 5 · learning rate 0.02 from update 9"
     )
@@ -271,7 +255,7 @@ def test_status_tells_what_was_changed():
 )
 def test_sentences(changes, sentence):
     assert words.sentence(frame(**changes)) == sentence
-    assert Tags(words.spoken(frame(**changes))).text.startswith(sentence)
+    assert text(words.spoken(frame(**changes))).startswith(sentence)
 
 
 def test_loss_is_the_mean_of_the_last_ten():
@@ -314,30 +298,30 @@ def test_nothing_is_said_of_what_was_not_seen():
 
 
 def test_why_an_input_was_not_taken_comes_first():
-    shown = Tags(words.spoken(frame(), "depth must be between 1 and 20, not 0"))
-    assert shown.text.startswith("depth must be between 1 and 20, not 0 Batch norm: loss 1.5")
-    assert shown.tags == ["div", "span"]
+    shown = words.spoken(frame(), "depth must be between 1 and 20, not 0")
+    assert text(shown).startswith("depth must be between 1 and 20, not 0 Batch norm: loss 1.5")
+    assert tags(shown) == ["div", "span"]
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_html_in_an_error_is_text(hostile):
     """An error is text, whatever stands in it: the tags are those of any other error."""
     harmless, shown = (
-        Tags(words.spoken(frame(error=said, details=said), refused=said)) for said in ("no", hostile)
+        words.spoken(frame(error=said, details=said), refused=said) for said in ("no", hostile)
     )
-    assert shown.tags == harmless.tags == ["div", "span", "span", "details", "summary", "pre"]
-    assert shown.text.count(hostile) == 3
+    assert tags(shown) == tags(harmless) == ["div", "span", "span", "details", "summary", "pre"]
+    assert "".join(read(shown).itertext()).count(hostile) == 3
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_html_in_a_sentence_is_text(hostile):
     """A name comes from whoever wrote the code or the data."""
-    shown = Tags(words.spoken(frame(chosen=side(own=(hostile,)))))
-    assert shown.tags == ["div"]
-    assert hostile in shown.text
-    shown = Tags(words.status(frame(changes=((1, hostile),))))
-    assert shown.tags == ["div"]
-    assert hostile in shown.text
+    shown = words.spoken(frame(chosen=side(own=(hostile,))))
+    assert tags(shown) == ["div"]
+    assert hostile in text(shown)
+    shown = words.status(frame(changes=((1, hostile),)))
+    assert tags(shown) == ["div"]
+    assert hostile in text(shown)
 
 
 def test_all_pairs_have_a_sentence():

@@ -8,7 +8,7 @@ import pytest
 from lab.live import race
 from lab.live.grid import AXES, MODES, USUAL, Axis, Grid, Results
 from lab.train import train
-from tests.live.stage import Screen, frames_pass, live, small_data, until
+from tests.live.stage import Frames, frames_pass, live, small_data, until
 
 SMALL = {"hidden_dims": (8, 8), "batch_size": 10, "epochs": 2, "dataset": "own data"}
 NORMS = ("batchnorm", None, "groupnorm+weightstd")
@@ -23,19 +23,19 @@ def optimizers(monkeypatch):
 
 
 def start(name, **fields):
-    screen = Screen()
+    frames = Frames()
     return Grid(
-        name, USUAL.replace(**{**AXES[name].fields, **SMALL, **fields}), screen, data=small_data()
-    ), screen
+        name, USUAL.replace(**{**AXES[name].fields, **SMALL, **fields}), frames, data=small_data()
+    ), frames
 
 
 async def finished(name, **fields):
     """A grid that has trained to its end, and its results."""
-    grid, screen = start(name, **fields)
-    await until(lambda: screen and screen.last.is_done)
+    grid, frames = start(name, **fields)
+    await until(lambda: frames and frames.last.is_done)
     grid.stop()
-    assert screen.last.error == ""
-    return grid, screen.last.results
+    assert frames.last.error == ""
+    return grid, frames.last.results
 
 
 # --- axes --------------------------------------------------------------------------------------------
@@ -71,39 +71,47 @@ async def test_every_seed_is_a_run_of_its_own_on_the_same_minibatches(optimizers
             config = grid.config_of(mode, value)
             assert (config.normalization, config.optimizer, config.seed) == (norm, optimizer, 4)
             for number in range(3):
-                run = train(config.replace(seed=4 + number, data_seed=4), grid._data)
+                run = train(config.replace(seed=4 + number, data_seed=4), small_data())
                 assert results.val[mode, value, number] == pytest.approx(run.val_acc.max(), abs=0.02)
                 assert results.loss[mode, value, number] == pytest.approx(run.loss[-5:].mean(), rel=1e-3)
     assert (np.ptp(results.loss, axis=-1) > 0).all()
 
 
 @live
-async def test_all_points_of_choices_grow_together(optimizers):
+async def test_all_points_of_choices_grow_together(optimizers, trainings):
     """At no time is a network more than an update ahead of another."""
-    grid, screen = start("optimizer")
+    grid, frames = start("optimizer")
     apart = []
-    while not (screen and screen.last.is_done):
-        steps = [group.training.step for heat in grid._heats for group in heat]
+    while not (frames and frames.last.is_done):
+        steps = [training.step for training in trainings]
         apart.append(max(steps, default=0) - min(steps, default=0))
         await asyncio.sleep(0)
     grid.stop()
     assert max(apart) == 1
-    assert [group.training.net.members for group in grid._heats[0]] == [3] * 9
+    assert [training.net.members for training in trainings] == [3] * 9
 
 
-@pytest.mark.parametrize(("name", "heats"), [("weight_scale", 1), ("batch_size", 3)])
+@pytest.mark.parametrize(("name", "together"), [("weight_scale", 3), ("batch_size", 1)])
 @live
-async def test_numbers_may_have_seeds_too(name, heats, monkeypatch):
+async def test_numbers_may_have_seeds_too(name, together, monkeypatch, trainings):
     """Each point is then a population of its seeds; large batches still go first."""
     values = {"weight_scale": (0.01, 0.1, 1.0), "batch_size": (2, 8, 32)}[name]
     monkeypatch.setitem(AXES, name, Axis(values, seeds=2))
-    grid, results = await finished(name)
-    assert len(grid._heats) == heats
-    assert {group.training.net.members for heat in grid._heats for group in heat} == {2}
-    order = [value for heat in grid._heats for group in heat for value in group.values]
-    assert order == [value for value in (range(3) if heats == 1 else (2, 1, 0)) for _ in MODES]
+    monkeypatch.setattr("lab.live.grid.SLICE", 0.0)  # others have a turn after each update
+    grid, frames = start(name)
+    most = 0
+    while not (frames and frames.last.is_done):
+        going = {getattr(t.config, name) for t in trainings if t.step and not t.is_done}
+        most = max(most, len(going))
+        await asyncio.sleep(0)
+    grid.stop()
+    results = frames.last.results
+    assert most == together
+    assert {training.net.members for training in trainings} == {2}
+    order = values if together > 1 else values[::-1]
+    assert [getattr(t.config, name) for t in trainings] == [value for value in order for _ in MODES]
     assert np.isfinite(results.val).all()
-    run = train(grid.config_of(1, 2), grid._data)
+    run = train(grid.config_of(1, 2), small_data())
     assert results.loss[1, 2, 0] == pytest.approx(run.loss[len(run.loss) // 2 :].mean(), rel=1e-3)
 
 
@@ -112,13 +120,13 @@ async def test_a_long_update_is_a_slice_of_its_own(monkeypatch, optimizers):
     """However long it takes, the kernel may do something else after it."""
     monkeypatch.setattr(race, "BUSY", 60)
     monkeypatch.setattr("lab.live.grid.SLICE", 0.0)
-    grid, screen = start("optimizer")
+    grid, frames = start("optimizer")
     turns = 0
-    while not (screen and screen.last.is_done):
-        turns += bool(grid._heats)
+    while not (frames and frames.last.is_done):
+        turns += bool(frames and frames.last.run)
         await asyncio.sleep(0)
     grid.stop()
-    assert turns >= screen.last.step
+    assert turns >= frames.last.step
 
 
 # --- what is the same for all values -----------------------------------------------------------------
@@ -126,19 +134,18 @@ async def test_a_long_update_is_a_slice_of_its_own(monkeypatch, optimizers):
 
 @pytest.mark.parametrize("name", ["optimizer", "weight_scale", "batch_size"])
 @live
-async def test_a_mode_that_makes_no_difference_is_trained_once(name, monkeypatch):
+async def test_a_mode_that_makes_no_difference_is_trained_once(name, monkeypatch, trainings):
     """Its results stand at all values, from the start on."""
     values = {"weight_scale": (0.01, 0.1), "batch_size": (2, 8), "optimizer": ("sgd", "adam")}[name]
     seeds = 1 if name == "weight_scale" else 2
     monkeypatch.setitem(AXES, name, Axis(values, once=(None,), seeds=seeds))
     grid, results = await finished(name)
-    groups = [group for heat in grid._heats for group in heat if group.mode == 0]
-    assert len(groups) == 1
-    assert groups == [grid._heats[0][0]]
-    assert groups[0].training.net.members == (None if seeds == 1 else seeds)
+    of_none = [training for training in trainings if training.config.normalization is None]
+    assert of_none == trainings[:1]
+    assert trainings[0].net.members == (None if seeds == 1 else seeds)
     assert (np.ptp(results.loss[0], axis=0) == 0).all()
     assert (np.ptp(results.loss[1:], axis=1) > 0).all()
-    run = train(grid.config_of(0, 0), grid._data)
+    run = train(grid.config_of(0, 0), small_data())
     assert results.val[0, 1, 0] == pytest.approx(run.val_acc.max(), abs=0.02)
 
 
@@ -169,17 +176,17 @@ async def test_some_seeds_may_diverge(optimizers):
 @live
 async def test_pausing_and_again(optimizers, monkeypatch):
     monkeypatch.setattr(race, "BUSY", race.FRAME)  # a frame ends soon, so that there are some on the way
-    grid, screen = start("optimizer", epochs=20)
-    await until(lambda: screen and 0 < screen.last.step < screen.last.total_steps)
+    grid, frames = start("optimizer", epochs=20)
+    await until(lambda: frames and 0 < frames.last.step < frames.last.total_steps)
     grid.pause()
-    await until(lambda: not screen.last.is_playing)
-    step = screen.last.step
+    await until(lambda: not frames.last.is_playing)
+    step = frames.last.step
     await frames_pass(3)
-    assert screen.last.step == step
+    assert frames.last.step == step
     grid.play()
-    await until(lambda: screen.last.is_done)
-    first = screen.last.results
+    await until(lambda: frames.last.is_done)
+    first = frames.last.results
     grid.reset()
-    await until(lambda: screen.last.run == 2 and screen.last.is_done)
+    await until(lambda: frames.last.run == 2 and frames.last.is_done)
     grid.stop()
-    np.testing.assert_array_equal(screen.last.results.val, first.val)
+    np.testing.assert_array_equal(frames.last.results.val, first.val)

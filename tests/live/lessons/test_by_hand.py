@@ -8,7 +8,9 @@ import pytest
 from lab import batchnorm_forward, eval_numerical_gradient_array, layernorm_forward
 from lab.live.by_hand import BOTTOM, EPS, EXAMPLE, HEIGHT, TOP, LayerByHand, by_hand, sentence, shown, turned
 from lab.live.lesson import number
-from tests.live.test_words import Tags
+from tests.live import markup
+from tests.live.figure import send
+from tests.live.screen import Screen
 
 FORWARD = {"batchnorm": batchnorm_forward, "layernorm": layernorm_forward}
 LAYERS = sorted(FORWARD)
@@ -18,13 +20,20 @@ def numbers(layer, x=EXAMPLE, gamma=1.3, beta=-0.4, eps=0.1, point=(1, 2)):
     return by_hand(layer, x, gamma, beta, eps, point)
 
 
-def words(widget):
-    return Tags(widget._shown.value).text
+def drawings(screen):
+    """The HTML of drawings, table and words."""
+    return screen.html("lab-says")
 
 
-def table(widget):
+def points(screen):
+    """The points that can be dragged."""
+    (figure,) = screen.figures
+    return figure.points
+
+
+def table(screen):
     """The rows of the table by name; numbers as they are read."""
-    rows = re.findall(r"<tr><th>(\w+)</th>(.*?)</tr>", widget._shown.value)
+    rows = re.findall(r"<tr><th>(\w+)</th>(.*?)</tr>", drawings(screen))
     return {
         name: [float(cell.replace("−", "-")) for cell in re.findall(r"<td[^>]*>(.*?)</td>", cells)]
         for name, cells in rows
@@ -87,7 +96,7 @@ def test_sentence_of_batch_norm():
         "Nothing moves in any other feature."
     )
     assert sentence(found) == said
-    assert said in Tags(shown(found)).text
+    assert said in markup.text(shown(found))
 
 
 def test_sentence_of_layer_norm():
@@ -116,102 +125,104 @@ def test_sentence_of_two_samples():
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_table_shows_the_numbers(layer):
-    widget = LayerByHand(layer=layer)
-    widget._sample.value, widget._feature.value = 2, 3
+    screen = Screen(LayerByHand(layer=layer))
+    screen.control("sample").value, screen.control("feature").value = 2, 3
     member, group = (1, 2) if layer == "batchnorm" else (2, 1)
     found = by_hand(layer, EXAMPLE, 1, 0, 1e-5, (1, 2))
     expected = {"x": found.x, "x_hat": found.x_hat, "output": found.out, "gradient": found.slope}
-    shown_table = table(widget)
+    shown_table = table(screen)
     assert list(shown_table) == list(expected)
     for name, values in expected.items():
         np.testing.assert_allclose(shown_table[name], values[:, group], atol=5.1e-4)
-    selected = re.search(r'<th class="selected">(.*?)</th>', widget._shown.value)[1]
+    selected = re.search(r'<th class="selected">(.*?)</th>', drawings(screen))[1]
     assert selected == (f"sample {member + 1}" if layer == "batchnorm" else f"feature {member + 1}")
     mean, var = (number(values[group]) for values in (found.mean, found.var))
-    assert f"mean {mean} · variance {var}" in words(widget)
+    assert f"mean {mean} · variance {var}" in markup.text(drawings(screen))
 
 
 @pytest.mark.parametrize(
     ("control", "value", "rows"),
     [
-        ("_value", 3.0, {"x", "x_hat", "output", "gradient"}),
-        ("_gamma", -2.0, {"output", "gradient"}),
-        ("_beta", 1.0, {"output"}),
-        ("_eps", 10.0, {"x_hat", "output", "gradient"}),
-        ("_sample", 3, {"gradient"}),
-        ("_feature", 2, {"x", "x_hat", "output", "gradient"}),
+        ("its x", 3.0, {"x", "x_hat", "output", "gradient"}),
+        ("gamma", -2.0, {"output", "gradient"}),
+        ("beta", 1.0, {"output"}),
+        ("eps", 10.0, {"x_hat", "output", "gradient"}),
+        ("sample", 3, {"gradient"}),
+        ("feature", 2, {"x", "x_hat", "output", "gradient"}),
     ],
 )
 def test_each_slider_changes_what_it_should(control, value, rows):
-    widget = LayerByHand()
-    before, drawn = table(widget), widget._shown.value
-    getattr(widget, control).value = value
-    after = table(widget)
+    screen = Screen(LayerByHand())
+    before, drawn = table(screen), drawings(screen)
+    screen.control(control).value = value
+    after = table(screen)
     assert {name for name in before if before[name] != after[name]} == rows
-    assert widget._shown.value != drawn
+    assert drawings(screen) != drawn
 
 
 def test_sliders_move_the_points():
     """The browser is told: the points that it has aren't changed behind its back."""
-    widget, told = LayerByHand(), []
-    widget._figure.points.observe(lambda change: told.append(change["new"][0]), "y")
-    widget._value.value = 3.0
-    widget._value.value = -1.0
+    screen, told = Screen(LayerByHand()), []
+    points(screen).observe(lambda change: told.append(change["new"][0]), "y")
+    screen.control("its x").value = 3.0
+    screen.control("its x").value = -1.0
     assert told == [3, -1]
 
 
 def test_layer_button_regroups():
-    widget = LayerByHand()
-    points = widget._figure.points
-    assert len(table(widget)["x"]) == 5
-    assert points.x[:4].tolist() == [0, 6, 12, 1]  # samples of a feature side by side
-    widget._layer.value = "layernorm"
-    assert len(table(widget)["x"]) == 3
-    assert points.x[:4].tolist() == [0, 1, 2, 4]  # features of a sample side by side
-    np.testing.assert_array_equal(points.y, EXAMPLE.ravel())
+    screen = Screen(LayerByHand())
+    drawn = points(screen)
+    assert len(table(screen)["x"]) == 5
+    assert drawn.x[:4].tolist() == [0, 6, 12, 1]  # samples of a feature side by side
+    assert screen.figures[0].x_axis.label == "samples 1–5 of features 1–3"
+    screen.press("layer norm")
+    assert len(table(screen)["x"]) == 3
+    assert drawn.x[:4].tolist() == [0, 1, 2, 4]  # features of a sample side by side
+    assert screen.figures[0].x_axis.label == "features 1–3 of samples 1–5"
+    np.testing.assert_array_equal(drawn.y, EXAMPLE.ravel())
 
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_drag(layer):
     """What the browser sends: the point that the mouse takes, then its new height among the others."""
-    widget = LayerByHand(layer=layer)
-    points = widget._figure.points
-    points._handle_custom_msgs(points, {"event": "drag_start", "index": 7, "point": {}}, None)
-    assert widget.point == (2, 1)
-    heights = np.where(np.arange(15) == 7, -3.1415, points.y)
-    points.set_state({"y": {"dtype": "float64", "shape": [15], "value": memoryview(heights.tobytes())}})
+    screen = Screen(LayerByHand(layer=layer))
+    drawn = points(screen)
+    send(drawn, {"event": "drag_start", "index": 7, "point": {}})
+    assert screen.widget.point == (2, 1)
+    heights = np.where(np.arange(15) == 7, -3.1415, drawn.y)
+    drawn.set_state({"y": {"dtype": "float64", "shape": [15], "value": memoryview(heights.tobytes())}})
     expected = EXAMPLE.copy()
     expected[2, 1] = -3.1  # snapped to tenths, and drawn there
-    np.testing.assert_array_equal(widget.x, expected)
-    np.testing.assert_array_equal(points.y, expected.ravel())
-    assert widget._value.value == -3.1
-    assert -3.1 in table(widget)["x"]
-    boxes = widget._figure._boxes
+    np.testing.assert_array_equal(screen.widget.x, expected)
+    np.testing.assert_array_equal(drawn.y, expected.ravel())
+    assert screen.control("its x").value == -3.1
+    assert -3.1 in table(screen)["x"]
+    boxes = screen.figures[0].lines("band")
     np.testing.assert_allclose(boxes.y[:, 0], expected.mean(LAYERS.index(layer)))
 
 
 def test_drag_ends_where_the_sliders_end():
-    widget = LayerByHand()
+    screen = Screen(LayerByHand())
     for height in (4.7, 4.9):
-        widget._figure.points.y = np.where(np.arange(15) == 0, height, widget._figure.points.y)
-        assert widget.x[0, 0] == 4
+        points(screen).y = np.where(np.arange(15) == 0, height, points(screen).y)
+        assert screen.widget.x[0, 0] == 4
 
 
 def test_click_moves_nothing():
     """A click without a move sends the points with a rounding error."""
     x = EXAMPLE + 0.01234
-    widget = LayerByHand(x)
-    points = widget._figure.points
-    points.y = points.y + 1e-14
-    np.testing.assert_array_equal(widget.x, x)
-    np.testing.assert_array_equal(points.y, x.ravel())
+    screen = Screen(LayerByHand(x))
+    drawn = points(screen)
+    drawn.y = drawn.y + 1e-14
+    np.testing.assert_array_equal(screen.widget.x, x)
+    np.testing.assert_array_equal(drawn.y, x.ravel())
 
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_colours_show_who_shares_mean_and_variance(layer):
-    widget = LayerByHand(layer=layer)
-    widget._sample.value, widget._feature.value = 2, 3
-    roles = np.reshape(widget._figure.points.colors, (5, 3))
+    screen = Screen(LayerByHand(layer=layer))
+    screen.control("sample").value, screen.control("feature").value = 2, 3
+    roles = np.reshape(points(screen).colors, (5, 3))
     expected = np.full((5, 3), "var(--lab-other)", dtype=object)
     expected[(slice(None), 2) if layer == "batchnorm" else (1, slice(None))] = "var(--lab-group)"
     expected[1, 2] = "var(--lab-selected)"
@@ -220,9 +231,9 @@ def test_colours_show_who_shares_mean_and_variance(layer):
 
 def test_drawing_puts_outputs_and_slopes_where_they_belong():
     """Heights of dots and bars are the numbers, on the scale that the tick labels give."""
-    widget = LayerByHand()
-    widget._gamma.value = 2.0
-    outputs, slopes = re.findall(r"<svg.*?</svg>", widget._shown.value)
+    screen = Screen(LayerByHand())
+    screen.control("gamma").value = 2.0
+    outputs, slopes = re.findall(r"<svg.*?</svg>", drawings(screen))
     found = by_hand("batchnorm", EXAMPLE, 2, 0, 1e-5, (0, 0))
 
     def scale(svg):
@@ -253,14 +264,14 @@ def test_every_bar_has_its_place(eps):
 
 
 def test_own_points():
-    widget = LayerByHand([[1, 2], [3, 4]], layer="layernorm")
-    assert widget.x.dtype == np.float64
-    assert table(widget)["x"] == [1, 2]
+    screen = Screen(LayerByHand([[1, 2], [3, 4]], layer="layernorm"))
+    assert screen.widget.x.dtype == np.float64
+    assert table(screen)["x"] == [1, 2]
 
 
 def test_given_array_stays_as_it_is():
     x = EXAMPLE.copy()
-    LayerByHand(x)._value.value = 3.5
+    Screen(LayerByHand(x)).control("its x").value = 3.5
     np.testing.assert_array_equal(x, EXAMPLE)
 
 

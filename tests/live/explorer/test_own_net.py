@@ -5,8 +5,10 @@ import pytest
 
 from lab.live import Explorer
 from lab.live.race import OWN_MODEL, OWN_NET
+from lab.live.views import VIEWS
 from lab.nn import affine_backward, affine_forward, relu_backward, relu_forward, softmax_loss
 from lab.train import Config
+from tests.live.screen import Screen
 from tests.live.stage import CONFIG, live, paused, small_data, start, until
 
 
@@ -62,12 +64,12 @@ def with_loss(loss):
 
 
 @live
-async def test_a_class_makes_both_networks():
+async def test_a_class_makes_both_networks(trainings):
     """Chosen network and twin are the student's; they differ in normalization alone, and train."""
-    race, screen = start(net=TwoLayers, speed=20)
-    await until(lambda: screen and screen.last.step > 200)
-    frame = screen.last
-    nets = [training.net.model for training in race._trainings]
+    race, frames = start(net=TwoLayers, speed=20)
+    await until(lambda: frames and frames.last.step > 200)
+    frame = frames.last
+    nets = [training.net.model for training in trainings]
     assert [type(net) for net in nets] == [TwoLayers, TwoLayers]
     assert [net.normalization for net in nets] == ["batchnorm", None]
     assert frame.error == ""
@@ -78,64 +80,67 @@ async def test_a_class_makes_both_networks():
 
 
 @live
-async def test_it_hears_the_sliders_and_its_seed_decides():
+async def test_it_hears_the_sliders_and_its_seed_decides(trainings):
     """A slider makes a network anew with what it says; the same seed gives the same, another one another;
     nobody's random numbers are touched."""
     np.random.seed(3)
     expected = np.random.rand()
     np.random.seed(3)
-    race, screen = await paused(net=TwoLayers, config=CONFIG.replace(weight_scale=0.5, reg=0.1))
-    first = race._trainings[0].net.model
+    race, frames = await paused(net=TwoLayers, config=CONFIG.replace(weight_scale=0.5, reg=0.1))
+    first = trainings[0].net.model
     assert first.reg == 0.1
     assert np.random.rand() == expected
     race.choose(weight_scale=0.001)
-    await until(lambda: screen.last.run == 2)
-    assert race._trainings[0].net.model is not first
-    small = race._trainings[0].loss[0]
+    await until(lambda: frames.last.run == 2)
+    assert trainings[2].net.model is not first
+    small = frames.last.chosen.loss[0]
     assert small == pytest.approx(np.log(3), abs=0.01)
     race.reset()
-    await until(lambda: screen.last.run == 3)
-    assert race._trainings[0].loss[0] == small
+    await until(lambda: frames.last.run == 3)
+    assert frames.last.chosen.loss[0] == small
     race.choose(seed=1, data_seed=0)
-    await until(lambda: screen.last.run == 4)
-    assert race._trainings[0].loss[0] != small
+    await until(lambda: frames.last.run == 4)
+    assert frames.last.chosen.loss[0] != small
 
 
 @live
-async def test_regularization_changes_the_run_that_goes_on():
-    race, screen = await paused(net=TwoLayers)
+async def test_regularization_changes_the_run_that_goes_on(trainings):
+    race, frames = await paused(net=TwoLayers)
     race.change(reg=5.0)
     race.step()
-    await until(lambda: screen.last.step == 2)
-    assert [training.net.model.reg for training in race._trainings] == [5.0, 5.0]
-    assert screen.last.chosen.loss[1] > 2 * screen.last.chosen.loss[0]
+    await until(lambda: frames.last.step == 2)
+    assert [training.net.model.reg for training in trainings] == [5.0, 5.0]
+    assert frames.last.chosen.loss[1] > 2 * frames.last.chosen.loss[0]
 
 
 @live
 async def test_it_goes_back_and_branches():
     """What is replayed is equal bit for bit, and a branch is a network of its own."""
-    race, screen = start(net=TwoLayers, speed=7)
-    await until(lambda: screen and screen.last.step > 60)
-    losses = screen.last.chosen.loss
+    race, frames = start(net=TwoLayers, speed=7)
+    await until(lambda: frames and frames.last.step > 60)
+    losses = frames.last.chosen.loss
     race.back(33)
-    await until(lambda: screen.last.step == 33 and screen.last.returns)
+    await until(lambda: frames.last.step == 33 and frames.last.returns)
     race.branch()
     race.play()
-    await until(lambda: screen.last.step > 60)
-    np.testing.assert_array_equal(screen.last.chosen.loss[:60], losses[:60])
-    np.testing.assert_array_equal(screen.last.twin.loss[:60], losses[:60])
-    assert race._trainings[0].net.model is not race._trainings[1].net.model
+    await until(lambda: frames.last.step > 60)
+    np.testing.assert_array_equal(frames.last.chosen.loss[:60], losses[:60])
+    np.testing.assert_array_equal(frames.last.twin.loss[:60], losses[:60])
+    race.change(reg=5.0)  # of the chosen network alone, which the twin doesn't share
+    await until(lambda: frames.last.changes and frames.last.step > frames.last.changes[0][0] + 1)
+    ((changed_at, _),) = frames.last.changes
+    assert (frames.last.chosen.loss[changed_at:] != frames.last.twin.loss[changed_at:]).all()
     race.stop()
 
 
 @live
-async def test_a_function_may_take_the_whole_configuration():
+async def test_a_function_may_take_the_whole_configuration(trainings):
     def make(config):
         return TwoLayers([config.batch_size], input_dim=6, num_classes=3)
 
-    race, screen = await paused(net=make)
-    assert race._trainings[0].net.model.params["W1"].shape == (6, CONFIG.batch_size)
-    assert screen.last.error == ""
+    _, frames = await paused(net=make)
+    assert trainings[0].net.model.params["W1"].shape == (6, CONFIG.batch_size)
+    assert frames.last.error == ""
 
 
 # --- the model as it is --------------------------------------------------------------------------------
@@ -146,17 +151,18 @@ async def test_a_model_is_copied_at_each_restart():
     """A model trains as it is against the lab's own network, and the one that was given stays as it was."""
     mine = model()
     before = {name: w.copy() for name, w in mine.params.items()}
-    race, screen = start(net=mine, speed=20)
-    await until(lambda: screen and screen.last.step > 50)
+    race, frames = start(net=mine, speed=20)
+    await until(lambda: frames and frames.last.step > 50)
     race.reset()
-    await until(lambda: screen.last.run == 2)
-    assert screen.last.chosen.loss[0] == race._trainings[0].loss[0]
+    await until(lambda: frames.last.run == 2)
+    first, again = (next(frame for frame in frames if frame.run == run).chosen.loss[0] for run in (1, 2))
+    assert first == again
     assert mine.calls == 0
     for name, w in before.items():
         np.testing.assert_array_equal(mine.params[name], w)
-    assert screen.last.chosen.own == (OWN_MODEL,)
-    assert screen.last.twin.own == ()
-    assert screen.last.twin.config == screen.last.chosen.config
+    assert frames.last.chosen.own == (OWN_MODEL,)
+    assert frames.last.twin.own == ()
+    assert frames.last.twin.config == frames.last.chosen.config
     race.stop()
 
 
@@ -184,10 +190,10 @@ WRONG = {
 @live
 @pytest.mark.parametrize(("loss", "sentence"), WRONG.values(), ids=WRONG)
 async def test_errors_of_its_loss_become_a_sentence(loss, sentence):
-    _, screen = start(net=with_loss(loss), config=CONFIG.replace(hidden_dims=(8,)))
-    await until(lambda: screen and screen.last.error)
-    assert sentence in screen.last.error
-    assert "Traceback" in screen.last.details
+    _, frames = start(net=with_loss(loss), config=CONFIG.replace(hidden_dims=(8,)))
+    await until(lambda: frames and frames.last.error)
+    assert sentence in frames.last.error
+    assert "Traceback" in frames.last.details
 
 
 @live
@@ -198,14 +204,14 @@ async def test_a_crash_keeps_the_run_before_and_is_mended():
         assert weight_scale < 1, "too large for me"
         return TwoLayers(hidden_dims, input_dim, num_classes)
 
-    race, screen = start(net=only_small)
-    await until(lambda: screen and screen.last.step > 20)
+    race, frames = start(net=only_small)
+    await until(lambda: frames and frames.last.step > 20)
     race.choose(weight_scale=2.0)
-    await until(lambda: screen.last.error)
-    assert "AssertionError: too large for me" in screen.last.error
-    assert len(screen.last.chosen.loss) > 20
+    await until(lambda: frames.last.error)
+    assert "AssertionError: too large for me" in frames.last.error
+    assert len(frames.last.chosen.loss) > 20
     race.choose(weight_scale=0.1)
-    await until(lambda: not screen.last.error and screen.last.run == 2)
+    await until(lambda: not frames.last.error and frames.last.run == 2)
     race.stop()
 
 
@@ -218,9 +224,9 @@ async def test_parameters_that_are_none_are_refused_in_a_sentence():
     ):
         mine = model()
         mine.params = params
-        _, screen = start(net=mine)
-        await until(lambda screen=screen: screen and screen.last.error)
-        assert sentence in screen.last.error
+        _, frames = start(net=mine)
+        await until(lambda frames=frames: frames and frames.last.error)
+        assert sentence in frames.last.error
 
 
 @live
@@ -235,56 +241,57 @@ async def test_what_is_no_network_is_refused_at_once():
 
 @live
 async def test_what_makes_no_model_says_so():
-    _, screen = start(net=lambda config: None)
-    await until(lambda: screen and screen.last.error)
-    assert "a model needs .loss(X, y) and .params; NoneType lacks one of them" in screen.last.error
+    _, frames = start(net=lambda config: None)
+    await until(lambda: frames and frames.last.error)
+    assert "a model needs .loss(X, y) and .params; NoneType lacks one of them" in frames.last.error
 
 
 # --- the explorer -----------------------------------------------------------------------------------------
 
 
 def explorer(**settings):
-    return Explorer(config=CONFIG, data=small_data(), **settings)
+    return Screen(Explorer(config=CONFIG, data=small_data(), **settings))
 
 
-def locked(explorer):
-    return {name for name, control in explorer._controls.items() if control.is_locked}
+def locked(screen):
+    return {control.label for control in screen.controls if control.is_locked}
 
 
 @live
 async def test_the_explorer_shows_it_and_locks_what_it_does_not_hear():
-    shown = explorer(net=TwoLayers, play=False)
-    await until(lambda: shown._parts.title.value)
+    screen = explorer(net=TwoLayers, play=False)
+    await until(lambda: screen.title)
     for said in ("Batch norm, own network", "no normalization, own network", "2×8 ReLU"):
-        assert said in shown._parts.title.value
-    assert {"activation", "eps", "dropout_keep_ratio", "backend", "noise"} <= locked(shown)
-    assert not {"weight_scale", "normalization", "depth", "width", "reg", "seed", "batch_size"} & locked(
-        shown
+        assert said in screen.title
+    assert {"activation", "eps", "dropout keep ratio", "device", "noise", "scene"} <= locked(screen)
+    assert not {"weight scale", "normalization", "depth", "width", "L2", "seed", "batch size"} & locked(
+        screen
     )
-    assert shown._parts.scene.disabled
-    offered = {value for _, value in shown._panels[1].choice.options}
-    assert {"activations", "silent", "running", "histogram"} & offered == set()
-    assert {"accuracy", "gradient", "update"} <= offered
-    shown.close()
+    assert screen.control("scene").is_disabled
+    offered = set(screen.figures[1].offered)
+    assert {
+        VIEWS[name].title for name in ("activations", "silent", "running", "histogram")
+    } & offered == set()
+    assert {VIEWS[name].title for name in ("accuracy", "gradient", "update")} <= offered
+    screen.widget.close()
 
 
 @live
 async def test_gradients_by_layer_are_drawn():
-    shown = explorer(net=TwoLayers, play=False)
-    gradient = next(panel for panel in shown._panels if panel.choice.value == "gradient")
-    await until(lambda: "in layer 2" in gradient._words.value)
-    shown.close()
+    screen = explorer(net=TwoLayers, play=False)
+    await until(lambda: "in layer 2" in screen.figure("gradient norm").words)
+    screen.widget.close()
 
 
 @live
 async def test_a_model_leaves_the_controls_of_training():
-    shown = explorer(net=model(), play=False)
-    await until(lambda: shown._parts.title.value)
-    assert "Own network against" in shown._parts.title.value
-    assert "ReLU" not in shown._parts.title.value  # nobody knows
-    assert {"weight_scale", "normalization", "depth", "width", "activation", "eps"} <= locked(shown)
-    assert not {"learning_rate", "batch_size", "optimizer", "reg", "epochs"} & locked(shown)
-    shown.close()
+    screen = explorer(net=model(), play=False)
+    await until(lambda: screen.title)
+    assert "Own network against" in screen.title
+    assert "ReLU" not in screen.title  # nobody knows
+    assert {"weight scale", "normalization", "depth", "width", "activation", "eps"} <= locked(screen)
+    assert not {"learning rate", "batch size", "optimizer", "L2", "epochs"} & locked(screen)
+    screen.widget.close()
 
 
 @live
@@ -297,11 +304,12 @@ async def test_views_and_scenes_that_do_not_fit_are_refused():
 
 @live
 async def test_without_a_net_nothing_is_locked():
-    shown = explorer(play=False)
-    assert locked(shown) == set()
-    assert not shown._parts.scene.disabled
-    assert [panel.choice.value for panel in shown._panels[1:]] == ["accuracy", "activations", "update"]
-    shown.close()
+    screen = explorer(play=False)
+    assert locked(screen) == set()
+    assert not screen.control("scene").is_disabled
+    expected = [VIEWS[name].title for name in ("accuracy", "activations", "update")]
+    assert [figure.title for figure in screen.figures[1:]] == expected
+    screen.widget.close()
 
 
 def test_the_labs_own_class_will_do():

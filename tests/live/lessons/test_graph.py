@@ -7,7 +7,8 @@ import pytest
 
 from lab import batchnorm_backward, batchnorm_forward, eval_numerical_gradient_array
 from lab.live.graph import NODES, STEPS, BackwardGraph, backward
-from tests.live.test_words import Tags
+from tests.live import markup
+from tests.live.screen import Screen
 
 
 def case(seed=0, n=4, d=2):
@@ -15,13 +16,13 @@ def case(seed=0, n=4, d=2):
     return rng.normal(size=(n, d)), rng.normal(size=d), rng.normal(size=d), rng.normal(size=(n, d)), 1e-2
 
 
-def text(graph):
-    return Tags(graph._shown.value).text
+def drawing(screen):
+    """The HTML of graph, tables and words."""
+    return screen.html("lab-says")
 
 
-def press(graph, name):
-    buttons = graph.children[1].children[1].children
-    next(button for button in buttons if button.description == name).click()
+def text(screen):
+    return markup.text(drawing(screen))
 
 
 # --- numbers -----------------------------------------------------------------------------------------
@@ -79,23 +80,23 @@ def test_steps_go_from_out_to_x():
 
 def test_every_step_shows_its_node():
     """Value, formulas and sentence of each node; dx and the layer's own dx at the end."""
-    graph = BackwardGraph()
+    screen = Screen(BackwardGraph())
     for number, name in enumerate(STEPS, start=1):
-        graph._step.value = number
-        said = text(graph)
+        screen.control("step").value = number
+        said = text(screen)
         assert f"{name} (step {number} of 9): {NODES[name].says}" in said
         assert f"value of {name}{NODES[name].formula}" in said
         for edge in NODES[name].edges:
             assert f"to {edge.to}{edge.formula}" in said
-        assert graph._shown.value.count('class="now"') == 1
-        assert f"the gradient has come to {name}" in graph._shown.value
+        assert drawing(screen).count('class="now"') == 1
+        assert f"the gradient has come to {name}" in drawing(screen)
     assert "batchnorm_backward" in said
     assert re.search(r"there is no difference\.|they differ by \de-1\d at most\.", said)
 
 
-def tables(graph):
+def tables(screen):
     """{title: array} of the tables that are shown."""
-    found = re.findall(r"<table.*?<b>(.*?)</b>.*?</caption>(.*?)</table>", graph._shown.value)
+    found = re.findall(r"<table.*?<b>(.*?)</b>.*?</caption>(.*?)</table>", drawing(screen))
     return {
         title: np.array(
             [
@@ -109,10 +110,10 @@ def tables(graph):
 
 def test_tables_hold_the_numbers():
     x, gamma, beta, dout, eps = case(n=6)
-    graph = BackwardGraph(x, gamma, beta, dout, eps)
+    screen = Screen(BackwardGraph(x, gamma, beta, dout, eps))
     passes = backward(x, gamma, beta, dout, eps)
-    graph._step.value = STEPS.index("centred") + 1
-    shown = tables(graph)
+    screen.control("step").value = STEPS.index("centred") + 1
+    shown = tables(screen)
     assert list(shown) == ["value of centred", "from x_hat", "from square", "dcentred", "to x", "to mean"]
     expected = [
         passes.values["centred"], passes.sent["x_hat", "centred"], passes.sent["square", "centred"],
@@ -120,21 +121,21 @@ def test_tables_hold_the_numbers():
     ]  # fmt: skip
     for title, values in zip(shown, expected, strict=True):
         np.testing.assert_allclose(shown[title], np.atleast_2d(values), rtol=0.05, atol=1e-3)
-    press(graph, "Last")
+    screen.press("Last")
     _, cache = batchnorm_forward(x, gamma, beta, {"mode": "train", "eps": eps})
     dx = batchnorm_backward(dout, cache)[0]
-    np.testing.assert_allclose(tables(graph)["dx"], dx, atol=1e-3)
-    np.testing.assert_allclose(tables(graph)["batchnorm_backward"], dx, atol=1e-3)
+    np.testing.assert_allclose(tables(screen)["dx"], dx, atol=1e-3)
+    np.testing.assert_allclose(tables(screen)["batchnorm_backward"], dx, atol=1e-3)
 
 
 def test_arrows_follow_the_gradient():
     """Ahead the arrows are those of the forward pass; what the gradient has passed is turned round."""
-    graph = BackwardGraph()
+    screen = Screen(BackwardGraph())
     edges = sum(len(node.edges) for node in NODES.values())
     for step, name in enumerate(STEPS, start=1):
-        graph._step.value = step
+        screen.control("step").value = step
         count = {
-            kind: graph._shown.value.count(f'<g class="{kind}">')
+            kind: drawing(screen).count(f'<g class="{kind}">')
             for kind in ("ahead", "leaves", "arrives", "passed")
         }
         assert sum(count.values()) == edges + 1  # and that by which dout comes in
@@ -144,38 +145,38 @@ def test_arrows_follow_the_gradient():
 
 
 def test_gradients_appear_where_they_have_come():
-    graph = BackwardGraph()
-    graph._step.value = 3
-    appeared = re.findall(r'<text class="gradient".*?>(\w+)<', graph._shown.value)
+    screen = Screen(BackwardGraph())
+    screen.control("step").value = 3
+    appeared = re.findall(r'<text class="gradient".*?>(\w+)<', drawing(screen))
     assert sorted(appeared) == ["dbeta", "dgamma", "dout", "dscaled", "dx_hat"]
-    press(graph, "Last")
-    appeared = re.findall(r'<text class="gradient".*?>(\w+)<', graph._shown.value)
+    screen.press("Last")
+    appeared = re.findall(r'<text class="gradient".*?>(\w+)<', drawing(screen))
     assert sorted(appeared) == sorted(f"d{name}" for name in NODES)
 
 
 def test_buttons():
-    graph = BackwardGraph()
+    screen = Screen(BackwardGraph())
     presses = ["Next", "Next", "Back", "Last", "Next", "Back", "First", "Back"]
     for name, step in zip(presses, [2, 3, 2, 9, 9, 8, 1, 1], strict=True):
-        press(graph, name)
-        assert graph.step == step
-        assert f"step {step} of 9" in text(graph)
+        screen.press(name)
+        assert screen.control("step").value == step
+        assert f"step {step} of 9" in text(screen)
 
 
 def test_tiny_gradients_keep_their_digits():
     """Two samples: batch norm leaves only signs, and dx is of the order of eps."""
-    graph = BackwardGraph([[1.0], [2.0]])
-    press(graph, "Last")
-    dx = tables(graph)["dx"]
+    screen = Screen(BackwardGraph([[1.0], [2.0]]))
+    screen.press("Last")
+    dx = tables(screen)["dx"]
     assert 0 < np.abs(dx).max() < 1e-3
-    np.testing.assert_allclose(dx, graph.expected, rtol=0.05)
+    np.testing.assert_allclose(dx, screen.widget.expected, rtol=0.05)
 
 
 def test_equal_samples():
-    graph = BackwardGraph(np.ones((4, 2)))
+    screen = Screen(BackwardGraph(np.ones((4, 2))))
     for step in range(1, 10):
-        graph._step.value = step
-        assert "nan" not in text(graph)
+        screen.control("step").value = step
+        assert "nan" not in text(screen)
 
 
 @pytest.mark.parametrize(
