@@ -61,7 +61,7 @@ def release(
 ):
     """Write the assignment that students get, and put it on the exchange."""
     with _sentences():
-        from autograde import batch
+        from autograde.judging import batch
 
         typer.echo(batch.release(_course(folder, assignment), force))
 
@@ -80,7 +80,8 @@ def collect(
 ):
     """Collect what students handed in. What isn't a notebook is noted, and graded with zero."""
     with _sentences():
-        from autograde import batch, collect
+        from autograde.intake import collect
+        from autograde.judging import batch
 
         course = _course(folder, assignment)
         if source is None:
@@ -113,7 +114,7 @@ def grade(
 ):
     """Grade what isn't graded yet; goes on where it was stopped."""
     with _sentences():
-        from autograde import batch
+        from autograde.judging import batch
 
         course = _course(folder, assignment)
         if no_jail or not course.jail:
@@ -137,7 +138,7 @@ def feedback(
 ):
     """Write the feedback of all graded work, and release it."""
     with _sentences():
-        from autograde import batch
+        from autograde.judging import batch
 
         count, left_out, where = batch.feedback(_course(folder, assignment), include_ungraded)
     typer.echo(f"Feedback for {count}. {where}")
@@ -149,7 +150,7 @@ def feedback(
 def report(assignment: Which = None, folder: Folder = HERE):
     """Write the class report: scores, common mistakes, similar submissions."""
     with _sentences():
-        from autograde import report
+        from autograde.feedback import report
 
         typer.echo(f"The class report: {report.write(_course(folder, assignment))}")
 
@@ -165,7 +166,7 @@ def export(
 ):
     """Write all points to a CSV file."""
     with _sentences():
-        from autograde import batch
+        from autograde.judging import batch
 
         course = _course(folder, assignment)
         to = to or Path(f"grades-{course.assignment}.csv" if course.has_others else "grades.csv")

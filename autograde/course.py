@@ -4,7 +4,7 @@ course.toml            name, variant, limits; the teacher edits it
 secret                 where the students' seeds come from; readable by its owner alone
 nbgrader_config.py     hands over to autograde.nbgrader_config
 source/ release/ submitted/ autograded/ feedback/ gradebook.db      nbgrader's
-originals/             what was handed in, as it was handed in (autograde.intake)
+originals/             what was handed in, as it was handed in (autograde.intake.submissions)
 judged/                a record for each graded submission
 audit.log              a line for each event
 """

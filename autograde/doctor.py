@@ -38,7 +38,7 @@ def examine(folder) -> Iterator[tuple[str, str | None]]:
     yield "versions", _versions()
     yield "JupyterLab extensions", _extensions()
     if course is None or course.jail:
-        from autograde.jail import trouble
+        from autograde.jail.bubblewrap import trouble
 
         yield "jail", trouble()
     else:

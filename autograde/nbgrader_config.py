@@ -31,19 +31,19 @@ def configure(c, folder) -> None:
         stock.SaveCells,
     ]
     # Autograde.preprocessors has no effect in nbgrader 0.9; these two lists have.
-    c.Autograde.sanitize_preprocessors = ["autograde.canonical.Canonical"]
+    c.Autograde.sanitize_preprocessors = ["autograde.intake.canonical.Canonical"]
     c.Autograde.autograde_preprocessors = [
-        "autograde.judge.Judge",
+        "autograde.judging.judge.Judge",
         "nbgrader.preprocessors.SaveAutoGrades",
         "nbgrader.preprocessors.AssignLatePenalties",
     ]
-    c.Autograde.pre_convert_hook = "autograde.intake.before_grading"
-    c.Autograde.post_convert_hook = "autograde.intake.after_grading"
+    c.Autograde.pre_convert_hook = "autograde.intake.submissions.before_grading"
+    c.Autograde.post_convert_hook = "autograde.intake.submissions.after_grading"
     c.Canonical.folder = c.Judge.folder = c.ForStudents.folder = str(course.folder)
 
     c.GenerateFeedback.preprocessors = [
         stock.GetGrades,
-        "autograde.feedback.ForStudents",
+        "autograde.feedback.pages.ForStudents",
         CSSHTMLHeaderPreprocessor,
     ]
     # Ours first: a template that is there takes the place of nbgrader's of the same name.
@@ -51,10 +51,10 @@ def configure(c, folder) -> None:
         str(TEMPLATES),
         str(Path(formgrader.__file__).parent / "templates"),
     ]
-    c.HTMLExporter.filters = {"markdown2html": "autograde.feedback.to_html"}
+    c.HTMLExporter.filters = {"markdown2html": "autograde.feedback.pages.to_html"}
 
-    c.ExchangeFactory.collect = "autograde.collect.Collect"
-    c.ExchangeFactory.release_feedback = "autograde.collect.ReleaseFeedback"
+    c.ExchangeFactory.collect = "autograde.intake.collect.Collect"
+    c.ExchangeFactory.release_feedback = "autograde.intake.collect.ReleaseFeedback"
     c.Collect.course_folder = c.ReleaseFeedback.course_folder = str(course.folder)
     c.ExchangeCollect.check_owner = course.check_owner
     if course.exchange is not None:

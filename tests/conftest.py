@@ -40,8 +40,10 @@ def wheel(tmp_path_factory):
 
 @pytest.hookimpl(tryfirst=True)  # before pytest looks at the markers
 def pytest_collection_modifyitems(items):
-    """Where tests run in several processes, a file is not divided, and all browsers are in one of them. Of a
-    product of many cases every so many are everyday tests, the others long ones."""
+    """Where tests run in several processes, a file is not divided, and all browsers are in one of them, first
+    of all, for they take longest. Of a product every so many cases are everyday tests, the others long.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
     seen = Counter[str]()
     for item in items:
         is_browser = item.get_closest_marker("browser") is not None

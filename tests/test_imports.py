@@ -111,7 +111,7 @@ def test_imports_follow_the_house(path):
         ("lab/data/new.py", "try:\n    import pandas\nexcept ImportError:\n    pass"),
         ("lab/data/new.py", "from lab import train"),
         ("lab/train/new.py", "def draw():\n    import matplotlib.pyplot"),
-        ("lab/check/new.py", "def judge():\n    import autograde.judge"),
+        ("lab/check/new.py", "def judge():\n    import autograde.judging.judge"),
         ("lab/plot/new.py", "import bqplot"),
         ("lab/cli.py", "import numpy"),
         ("lab/cli.py", "import pandas"),

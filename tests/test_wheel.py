@@ -21,7 +21,7 @@ EVERYTHING = """
 import asyncio, sys
 import lab.files
 from lab.live import Explorer, Sweep
-from lab.live.lesson import style_sheet
+from lab.live.lessons.lesson import style_sheet
 
 async def show():
     Explorer(play=False)

@@ -4,7 +4,9 @@ from html import escape
 
 import numpy as np
 
-from lab.live.race import OWN_MODEL, Frame, Side, differences
+from lab.live.explorer.race import OWN_MODEL, RaceFrame, Side
+from lab.live.explorer.twin import differences
+from lab.live.task import Frame
 from lab.nn import layers, models
 from lab.nn.models.architecture import sizes_in_words
 from lab.train import Config
@@ -139,7 +141,7 @@ def state(frame: Frame) -> str:
     return "training" if frame.is_playing else "paused"
 
 
-def sentence(frame: Frame) -> str:
+def sentence(frame: RaceFrame) -> str:
     """What can be seen now."""
     if frame.error:
         return frame.error
@@ -196,7 +198,7 @@ def _these_layers(numbers) -> str:
     return f"layers {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
 
 
-def status(frame: Frame) -> str:
+def status(frame: RaceFrame) -> str:
     """Where the run stands, as HTML; it also tells a test, or a script, which frame of which run is shown."""
     where = (
         f"update {frame.step} of {frame.total_steps} · epoch {frame.epoch:.1f} · "
@@ -211,12 +213,13 @@ def status(frame: Frame) -> str:
     )
 
 
-def spoken(frame: Frame, refused: str = "") -> str:
-    """The sentence as HTML, which screen readers read when it changes. refused: why an input wasn't taken."""
+def spoken(frame: Frame, seen: str, refused: str = "") -> str:
+    """What can be seen, as HTML that screen readers read when it changes; an error or what is waited for
+    comes first. refused: why an input wasn't taken."""
     said = f'<span class="error">{escape(refused)}</span> ' if refused else ""
     if frame.error:
-        said += f'<span class="error">{escape(sentence(frame))}</span>'
+        said += f'<span class="error">{escape(frame.error)}</span>'
         said += f"<details><summary>more</summary><pre>{escape(frame.details)}</pre></details>"
     else:
-        said += escape(sentence(frame))
+        said += escape(frame.note or seen)
     return f'<div class="lab-sentence" role="status">{said}</div>'

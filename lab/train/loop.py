@@ -288,12 +288,12 @@ class Training:
 
     def branch(self) -> Self:
         """A copy that goes on by itself; the data is shared, all that changes is not."""
-        twin = copy(self)
+        other = copy(self)
         for name in ("net", "optimizer", "minibatches", "_augmentation_rng"):
-            setattr(twin, name, deepcopy(getattr(self, name)))
+            setattr(other, name, deepcopy(getattr(self, name)))
         for name in ("measured", "_losses", "_unread", "_diverged"):
-            setattr(twin, name, getattr(self, name)[:])
-        return twin
+            setattr(other, name, getattr(self, name)[:])
+        return other
 
     def accuracy(self, part: str) -> float | np.ndarray:
         """The share of right answers in test mode on "train" (its first 1000 samples) or "val"."""

@@ -4,13 +4,13 @@ import shutil
 
 import pytest
 
-from autograde import jail
+from autograde.jail import bubblewrap
 
 
 @pytest.fixture
 def jailed():
     """Skips where this machine can't make a jail."""
-    reason = jail.trouble()
+    reason = bubblewrap.trouble()
     if reason is not None:
         pytest.skip(f"no jail: {reason}")
 

@@ -10,8 +10,9 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade, is_solution
 from traitlets import Bool, Unicode
 
-from autograde import batch, course
+from autograde import course
 from autograde.assignments.normalization import assignment
+from autograde.judging import batch
 
 CONFIG = f"""
 import sys

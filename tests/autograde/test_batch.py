@@ -14,11 +14,11 @@ import psutil
 import pytest
 from nbgrader.api import Gradebook
 
-from autograde import batch
 from autograde import course as course_module
 from autograde.assignments.normalization import assignment
 from autograde.course import Course
-from autograde.intake import is_graded
+from autograde.intake.submissions import is_graded
+from autograde.judging import batch
 from tests.autograde.small import hand_in, make, released_notebook, submission
 
 QUICK = {"progress": False, "jail": False, "workers": 1}
@@ -186,6 +186,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="machine: POSIX proce
 
 
 @posix
+@pytest.mark.long
 def test_two_processes_and_one_that_dies(course):
     for name in ("anna", "bob", "carol", "dora"):
         answer = {"batchnorm_forward": "def batchnorm_forward(): pass  # die"} if name == "bob" else {}
@@ -217,6 +218,7 @@ def grading(course, workers):
 
 
 @posix
+@pytest.mark.long
 def test_processes_that_grade_end_with_one_that_is_killed(course):
     with grading(course, workers=2) as (process, children):
         process.kill()
@@ -236,7 +238,7 @@ def test_a_batch_that_is_asked_to_end_says_what_is_kept(course):
 
 
 def test_the_real_judge_gives_the_solution_all_points_that_need_no_grader(tmp_path):
-    from autograde.jail import trouble
+    from autograde.jail.bubblewrap import trouble
 
     real = course_module.init(tmp_path / "real", assignment="normalization")
     batch.release(real)
@@ -300,9 +302,9 @@ def _blocked(course):
 
 
 def test_without_a_jail_grading_refuses_to_start(course, monkeypatch):
-    import autograde.jail
+    import autograde.jail.bubblewrap
 
-    monkeypatch.setattr(autograde.jail, "trouble", lambda: "bubblewrap isn't here.")
+    monkeypatch.setattr(autograde.jail.bubblewrap, "trouble", lambda: "bubblewrap isn't here.")
     hand_in(course, "anna", submission(course))
     with pytest.raises(
         batch.Failed, match=r"bubblewrap isn't here\. To grade without the jail, add --no-jail"
@@ -357,6 +359,7 @@ def test_nbgraders_own_button_grades_the_same(course):
     assert batch.grade(course, **QUICK).done_before == 1
 
 
+@pytest.mark.long
 def test_a_dask_cluster_grades_too(course):
     """Its workers see the course folder; a scheduler that isn't there is said in a sentence."""
     from distributed import LocalCluster

@@ -4,7 +4,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from autograde.canonical import canonical
+from autograde.intake.canonical import canonical
 
 
 def marked(make, source, grade_id, **flags):

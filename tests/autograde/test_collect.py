@@ -18,10 +18,11 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.exchange import ExchangeFactory
 from traitlets.config import Config
 
-from autograde import batch, collect, intake
-from autograde.collect import import_from
 from autograde.course import Course
-from autograde.intake import Taken
+from autograde.intake import collect, submissions
+from autograde.intake.collect import import_from
+from autograde.intake.submissions import Taken
+from autograde.judging import batch
 from tests.autograde.small import make, released_notebook, submission
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="machine: nbgrader's exchange needs POSIX")
@@ -131,7 +132,7 @@ def test_links_and_pipes_on_the_exchange_are_left_there(exchange, users, tmp_pat
 def test_a_large_notebook_on_the_exchange_leaves_its_size_and_a_hard_link_of_ones_own_is_taken(
     exchange, users, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(intake, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(submissions, "MOST_BYTES", 100_000)
     users["owner"] = "gina"
     submit(exchange, "gina", now(), b"x" * 200_000)
     batch.collect(exchange)
@@ -268,7 +269,7 @@ def test_a_zip_file_is_imported_and_leads_nowhere_else(course, tmp_path):
 @pytest.mark.parametrize("kind", ["folder", "zip"])
 def test_a_notebook_that_is_too_large_is_its_students_and_is_said(course, tmp_path, kind, monkeypatch):
     """What is in originals is its size and hash, never a sentence in its place."""
-    for module in (collect, intake):
+    for module in (collect, submissions):
         monkeypatch.setattr(module, "MOST_BYTES", 100_000)
     source = tmp_path / "in"
     (source / "bob").mkdir(parents=True)

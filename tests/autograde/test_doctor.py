@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-import autograde.jail
+import autograde.jail.bubblewrap
 from autograde import doctor
 from autograde.course import Course, init
 
@@ -21,7 +21,7 @@ def well(monkeypatch):
     said = "\n".join(f"    nbgrader.server_extensions.{name} enabled" for name in doctor.EXTENSIONS)
     answer = subprocess.CompletedProcess([], 0, said, "")
     monkeypatch.setattr(subprocess, "run", lambda *a, **k: answer)
-    monkeypatch.setattr(autograde.jail, "trouble", lambda: None)
+    monkeypatch.setattr(autograde.jail.bubblewrap, "trouble", lambda: None)
     return answer
 
 
@@ -46,7 +46,7 @@ def test_a_healthy_machine(folder, tmp_path):
 
 
 def test_the_jail(folder, monkeypatch):
-    monkeypatch.setattr(autograde.jail, "trouble", lambda: "bubblewrap isn't here: install it.")
+    monkeypatch.setattr(autograde.jail.bubblewrap, "trouble", lambda: "bubblewrap isn't here: install it.")
     assert found(folder)["jail"] == "bubblewrap isn't here: install it."
     setting(folder, "jail = true", "jail = false")
     assert "student code runs with your rights" in found(folder)["jail"]

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from autograde.feedback import formula, next_steps, to_html, with_capital
+from autograde.feedback.pages import formula, next_steps, to_html, with_capital
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,7 @@ def test_the_truth_counts(name, kept):
 
 @pytest.mark.parametrize("name", FIGURES)
 @pytest.mark.parametrize("code", HONEST.values(), ids=HONEST)
+@pytest.mark.product(every=6)
 def test_honest_variation_counts(name, code, kept):
     assert all(counted(name, stated_with(code, name), kept).values())
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograde import intake
 from autograde.assignments.normalization import assignment
 from autograde.course import init
-from autograde.intake import MOST_CONTENT, Refused, Taken, files, keep, read, take_in, take_in_all
+from autograde.intake import submissions
+from autograde.intake.submissions import MOST_CONTENT, Refused, Taken, files, keep, read, take_in, take_in_all
 from tests.autograde.small import hand_in
 
 CELL = {"cell_type": "code", "metadata": {"nbgrader": {"grade_id": "a"}}, "source": "x = 'ä'", "outputs": []}
@@ -138,7 +138,7 @@ def plotted(size, source="x = 1", **metadata):
 
 def test_plots_count_nothing(monkeypatch):
     """A notebook is as large as what is left without its outputs, pasted pictures and widgets."""
-    monkeypatch.setattr(intake, "MOST_CONTENT", 5_000)
+    monkeypatch.setattr(submissions, "MOST_CONTENT", 5_000)
     tricky = 'a = {"outputs": [1, {"cells": "]"}]}  # "outputs": ['
     notebook, notices = read(plotted(20_000, tricky, widgets={"state": ["x" * 6_000]}))
     assert (sources(notebook), notices) == ([("code", tricky)], [])
@@ -148,14 +148,14 @@ def test_plots_count_nothing(monkeypatch):
 
 @pytest.mark.parametrize("after", ["", '"', '"\\', "[" * 50_000, '\\"' * 50_000, '"]' * 50_000])
 def test_outputs_that_never_end_are_refused_in_a_moment(after, monkeypatch):
-    monkeypatch.setattr(intake, "MOST_CONTENT", 10)
-    monkeypatch.setattr(intake, "MOST_BYTES", 1_000_000)
+    monkeypatch.setattr(submissions, "MOST_CONTENT", 10)
+    monkeypatch.setattr(submissions, "MOST_BYTES", 1_000_000)
     with pytest.raises(Refused):
         read(b'{"cells": [{"outputs": [' + after.encode())
 
 
 def test_a_line_that_is_wrong_has_its_number_though_outputs_stand_before_it(monkeypatch):
-    monkeypatch.setattr(intake, "MOST_CONTENT", 2_000)
+    monkeypatch.setattr(submissions, "MOST_CONTENT", 2_000)
     data = plotted(4_000).replace(b'"nbformat"', b"nbformat", 1)
     line = data[: data.index(b" nbformat")].count(b"\n") + 1
     with pytest.raises(Refused, match=rf"\(line {line}\)"):
@@ -188,8 +188,8 @@ def test_any_bytes_are_read_or_refused(data):
 
 def test_the_limits_stand_in_the_notebook():
     text = " ".join((assignment.folder / "notebook.py").read_text().split())
-    assert f"{intake.MOST_BYTES / 1e6:.0f} MB at most" in text
-    assert f"{intake.MOST_SOURCE:,} characters in {intake.MOST_CELLS:,} cells" in text
+    assert f"{submissions.MOST_BYTES / 1e6:.0f} MB at most" in text
+    assert f"{submissions.MOST_SOURCE:,} characters in {submissions.MOST_CELLS:,} cells" in text
 
 
 def test_the_original_is_kept_and_a_second_intake_changes_nothing(course, student):
@@ -218,7 +218,7 @@ def test_a_refused_file_becomes_an_empty_notebook_with_the_reason(course, studen
 
 def test_what_is_too_large_to_be_kept_leaves_its_name_size_and_hash(course, student, tmp_path, monkeypatch):
     """The notebook comes first, the small before the large."""
-    monkeypatch.setattr(intake, "MOST_BYTES", 5_000)
+    monkeypatch.setattr(submissions, "MOST_BYTES", 5_000)
     for name, size in {
         "data.bin": 3_000,
         "normalization.ipynb": 2_500,
@@ -242,7 +242,7 @@ def test_what_is_too_large_to_be_kept_leaves_its_name_size_and_hash(course, stud
 
 @pytest.mark.parametrize("large", ["normalization.ipynb", "homework.ipynb"])
 def test_a_notebook_that_is_too_large_is_refused_with_its_size(course, student, large, tmp_path, monkeypatch):
-    monkeypatch.setattr(intake, "MOST_BYTES", 50_000)
+    monkeypatch.setattr(submissions, "MOST_BYTES", 50_000)
     (tmp_path / large).write_bytes(plotted(60_000))
     (tmp_path / "notes.txt").touch()
     keep(

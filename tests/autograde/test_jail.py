@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy
 import pytest
 
-from autograde import jail
-from autograde.remote import WORKER, Session
+from autograde.jail import bubblewrap
+from autograde.jail.session import WORKER, Session
 from lab.check import Stopped
 
 ROOT = Path(__file__).parents[2]
@@ -98,7 +98,7 @@ def test_nothing_gets_out_for_an_ordinary_user():
         (
             path
             for path in (
-                Path(jail.PYTHON[0]),
+                Path(bubblewrap.PYTHON[0]),
                 Path("/usr/bin", f"python{sys.version_info[0]}.{sys.version_info[1]}"),
             )
             if path.exists() and all(parent.stat().st_mode & 1 for parent in path.resolve().parents)
@@ -109,7 +109,7 @@ def test_nothing_gets_out_for_an_ordinary_user():
         pytest.skip("machine: no Python of this version that an ordinary user may run")
     folder = Path(tempfile.mkdtemp())
     try:
-        for name, path in {**jail.numpy_files(), **{n: ROOT / n for n in ("lab", "autograde")}}.items():
+        for name, path in {**bubblewrap.numpy_files(), **{n: ROOT / n for n in ("lab", "autograde")}}.items():
             shutil.copytree(path, folder / name, ignore=shutil.ignore_patterns("__pycache__", "tests"))
         shutil.copy(__file__, folder / "attempts.py")
         work = folder / "work"
@@ -141,14 +141,16 @@ def test_system_calls_are_refused_to_the_superuser_by_the_kernel(tmp_path):
         "import sys, os; sys.path.insert(0, '/jail'); import worker; worker.confine(5)\n"
         "try:\n    os.fork()\nexcept OSError as error:\n    print(error.errno)"
     )
-    done = subprocess.run([*jail.command(WORKER), "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [*bubblewrap.command(WORKER), "-c", code], capture_output=True, text=True, timeout=60
+    )
     assert done.stdout == "1\n", done.stderr
 
 
 @pytest.mark.usefixtures("no_bubblewrap")
 def test_without_bubblewrap_there_is_a_sentence_with_the_remedy():
-    assert "bubblewrap" in jail.trouble()
-    assert "install" in jail.trouble()
+    assert "bubblewrap" in bubblewrap.trouble()
+    assert "install" in bubblewrap.trouble()
 
 
 def test_a_bubblewrap_that_fails_is_found(tmp_path, monkeypatch):
@@ -156,16 +158,16 @@ def test_a_bubblewrap_that_fails_is_found(tmp_path, monkeypatch):
     fake.write_text("#!/bin/sh\necho 'bwrap: No permissions to create a new namespace' >&2\nexit 1\n")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    jail._trial.cache_clear()
+    bubblewrap._trial.cache_clear()
     try:
-        assert "No permissions to create a new namespace" in jail.trouble()
+        assert "No permissions to create a new namespace" in bubblewrap.trouble()
     finally:
-        jail._trial.cache_clear()
+        bubblewrap._trial.cache_clear()
 
 
 def test_only_named_files_are_shown():
     """Never a folder of the course or of the lab: NumPy, the system, and single files."""
-    line = jail.command({"given.py": Path("/course/source/given.py")})
+    line = bubblewrap.command({"given.py": Path("/course/source/given.py")})
     bound = [line[i + 1] for i, word in enumerate(line) if word == "--ro-bind"]
     packages = Path(numpy.__file__).parents[1]
     assert "/course/source/given.py" in bound

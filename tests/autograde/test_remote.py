@@ -9,7 +9,7 @@ import numpy as np
 import psutil
 import pytest
 
-from autograde.remote import Raised, Session
+from autograde.jail.session import Raised, Session
 from lab.check import Stopped
 
 pytestmark = pytest.mark.usefixtures("jailed")
@@ -269,7 +269,7 @@ def test_a_flood_is_cut_off(loaded):
 ASLEEP = """
 import sys
 sys.path.insert(0, {root!r})
-from autograde.remote import Session
+from autograde.jail.session import Session
 part = Session("given.py", ["import time\\ndef layernorm_forward(): time.sleep(600)"], jailed={jailed}).part()
 print("ready", flush=True)
 part.functions["layernorm_forward"]()

@@ -4,8 +4,8 @@ import ast
 
 import pytest
 
-from autograde import report
 from autograde.assignments.normalization import assignment
+from autograde.feedback import report
 from lab.check import MUTANTS
 
 

@@ -119,6 +119,7 @@ def test_from_its_folders_to_grades(second, tmp_path):
         assert {row["student"]: float(row["score"]) for row in csv.DictReader(file)} == {"ada": 10, "ben": 6}
 
 
+@pytest.mark.long
 def test_a_course_with_two_wants_a_name(tmp_path):
     folder = tmp_path / "course"
     result = CliRunner().invoke(app, ["init", str(folder)])

@@ -6,7 +6,7 @@ import inspect
 import pytest
 
 from autograde.assignments.normalization import assignment
-from autograde.similarity import REFERENCE, pairs, parts
+from autograde.feedback.similarity import REFERENCE, pairs, parts
 from lab.check import Variant
 from lab.nn import batchnorm, layernorm, plain, standardize
 from tests.autograde.submissions import (

@@ -8,11 +8,11 @@ import nbformat
 import pytest
 from nbgrader.preprocessors import ClearSolutions
 
-from autograde import intake
 from autograde.assignments.normalization import assignment
-from autograde.canonical import canonical
 from autograde.course import init
-from autograde.judge import judge
+from autograde.intake import submissions
+from autograde.intake.canonical import canonical
+from autograde.judging.judge import judge
 from lab.check.assignments.normalization.figures import FIGURES
 from tests.autograde.submissions import (
     ALL,
@@ -52,10 +52,10 @@ def answered(released):
 def graded(course, released, data, parts=ALL):
     """(record, notebook) of a submitted file, judged in these parts."""
     try:
-        content, notices = intake.read(data)
+        content, notices = submissions.read(data)
         nb, more = canonical(released, nbformat.from_dict(content))
         nb.metadata["notices"] = [*notices, *more]
-    except intake.Refused as reason:
+    except submissions.Refused as reason:
         nb, _ = canonical(released, nbformat.v4.new_notebook())
         nb.metadata["refused"] = str(reason)
     nb.cells = [
@@ -79,6 +79,7 @@ def said(record, nb):
 
 
 @pytest.mark.parametrize("submission", [*HONEST, *BROKEN, *MALFORMED, *CHEATS], ids=lambda each: each.name)
+@pytest.mark.product(every=8)
 def test_score_and_message(course, released, answered, submission):
     record, nb = graded(course, released, submitted(submission, answered))
     assert set(record["parts"]) == set(ALL)
@@ -111,6 +112,7 @@ def test_a_slow_function_takes_nothing_from_answers_that_are_only_read(course, r
 
 
 @pytest.mark.parametrize("submission", MISTAKEN, ids=lambda each: each.name)
+@pytest.mark.product(every=10)
 def test_a_mistake_costs_and_is_named(course, released, answered, submission):
     parts = submission.shares["*"]
     record, nb = graded(course, released, submitted(submission, answered), parts)

@@ -14,7 +14,7 @@ from autograde.assignments.normalization import assignment
 from autograde.assignments.normalization.figures import rerun, true_figures
 from autograde.cli import app
 from autograde.course import Course, init
-from autograde.judge import judge
+from autograde.judging.judge import judge
 from lab.check import Variant
 from lab.check.assignments.normalization.figures import FIGURES
 from tests.autograde.submissions import (
@@ -104,6 +104,7 @@ def scores(course):
         }
 
 
+@pytest.mark.long
 def test_everybody_gets_what_is_theirs(course):
     found = scores(course)
     assert set(found) == set(CLASS)
@@ -120,6 +121,7 @@ def test_everybody_gets_what_is_theirs(course):
             assert any(found[student][part] < assignment.points[part] for part in submission.shares["*"])
 
 
+@pytest.mark.long
 def test_records_can_be_replayed(course):
     """The seed and the versions of each grading are kept; everybody has inputs of their own."""
     records = {student: json.loads(course.record(student).read_text()) for student in CLASS}
@@ -129,6 +131,7 @@ def test_records_can_be_replayed(course):
     assert [student for student, record in records.items() if record["failure"]] == ["rosa"]
 
 
+@pytest.mark.long
 def test_grading_again_grades_nobody_twice(course):
     log = (course.folder / "audit.log").read_text()
     assert all(log.count(f" graded {student}") == 1 for student in CLASS)
@@ -136,10 +139,12 @@ def test_grading_again_grades_nobody_twice(course):
     assert (course.folder / "audit.log").read_text().count(" graded ada") == 1
 
 
+@pytest.mark.long
 def test_nothing_outside_the_course_was_touched(course):
     assert sorted(path.name for path in course.folder.parent.iterdir()) == ["deep-learning", "mail"]
 
 
+@pytest.mark.long
 def test_by_hand_feedback_report_and_grades(course):
     """The end of it, in order: what follows needs what comes before."""
     folder = str(course.folder)
@@ -195,6 +200,7 @@ def test_by_hand_feedback_report_and_grades(course):
     ],
     ids=str,
 )
+@pytest.mark.long
 def test_an_honest_solution_gets_everything_in_every_variant(variant, tmp_path):
     """And last year's answers don't."""
     course = init(tmp_path / "course", variant=variant, assignment="normalization")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from autograde.wire import MOST_TEXT, Garbled, Handle, frame, pack, read_frame, unpack
+from autograde.jail.wire import MOST_TEXT, Garbled, Handle, frame, pack, read_frame, unpack
 
 ARRAYS = hnp.arrays(
     st.sampled_from([np.float32, np.float64, np.int64, np.bool_, np.complex128]),

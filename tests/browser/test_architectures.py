@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab.live.views import VIEWS
+from lab.live.explorer.views import VIEWS
 from tests.browser.jupyter import CHOSEN, SOLID
 
 pytestmark = pytest.mark.browser
@@ -41,6 +41,7 @@ POINTS = "path => new Set(path.getAttribute('d').match(/-?[\\d.]+,-?[\\d.]+/g)).
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.long
 def test_architecture(opened, server, picture, name):
     arguments, summary, layers = ARCHITECTURES[name]
     notebook = opened(server.write("architecture.ipynb", OWN % arguments))
@@ -85,6 +86,7 @@ def test_architecture(opened, server, picture, name):
     assert notebook.page.locator(".lab-sentence .error").count() == 0
 
 
+@pytest.mark.long
 def test_models_by_hand(opened, server, picture):
     """The model changes by a click; what it doesn't hear rests, and a model that doesn't fit says so."""
     cell = "from lab.live import Explorer\n\nExplorer(speed=2, epochs=100, views=('activations', 'gradient'))"

@@ -117,6 +117,7 @@ def check_buttons(column, field, value):
         assert column.page.locator(f".lab-control-{field.name} .mod-active").inner_text() == label
 
 
+@pytest.mark.long
 def test_every_control_by_keyboard(column, picture):
     """Tab goes through all of them; a number, an arrow key or the space bar changes each, once."""
     values = from_config(Config())

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from autograde import batch, jail
 from autograde import course as courses
 from autograde.assignments.normalization import assignment
+from autograde.jail import bubblewrap
+from autograde.judging import batch
 from lab.check import Variant
 from tests.browser.jupyter import COLOURS, SCREEN, Lab, Server, focus
 from tests.browser.test_layout import LEAST_CONTRAST
@@ -60,7 +61,7 @@ BESIDE = """field => {
 @pytest.fixture
 def course(tmp_path_factory):
     """A released course, with an exchange beside it."""
-    if reason := jail.trouble():
+    if reason := bubblewrap.trouble():
         pytest.skip(f"machine: {reason}")
     folder = tmp_path_factory.mktemp("course") / "nn101"
     courses.init(folder, assignment="normalization")
@@ -211,6 +212,7 @@ def grade_by_hand(screen, picture):
     picture(screen, "course-formgrader")
 
 
+@pytest.mark.long
 def test_from_release_to_feedback(screen, course, picture):
     """Fetched, answered, checked, validated, handed in, graded, graded by hand, and given back."""
     from playwright.sync_api import expect
@@ -260,6 +262,7 @@ def test_from_release_to_feedback(screen, course, picture):
         assert [text for text, contrast in contrasts if contrast < LEAST_CONTRAST] == []
 
 
+@pytest.mark.long
 def test_a_network_of_ones_own(opened, server, picture):
     """The explorer of the assignment, with the student's class: it trains, and says what that refuses."""
     (server.notebooks / "given.py").write_text(assignment.given(Variant()))

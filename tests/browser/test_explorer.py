@@ -63,6 +63,7 @@ def test_controls_by_keyboard(explorer):
     explorer.wait_for_curves(1)  # the same network twice: the curves lie on each other
 
 
+@pytest.mark.long
 def test_a_number_that_cannot_be(explorer):
     """It says why, the number before comes back, and training goes on."""
     explorer.wait_for("step > 5")
@@ -75,6 +76,7 @@ def test_a_number_that_cannot_be(explorer):
     explorer.wait_for(f"run === {run} && step > {step}")
 
 
+@pytest.mark.long
 def test_drag_ends_at_the_last_position(explorer):
     """Many changes in a row: the last one is trained, and nothing queues up."""
     explorer.slider("weight_scale")
@@ -149,6 +151,7 @@ def test_keyboard_alone(explorer):
     assert explorer.page.evaluate(cells) == 1
 
 
+@pytest.mark.long
 def test_kernel_restart(explorer):
     """After a restart the old figures stay, and a sentence says so; run the cell again, and they train."""
     explorer.wait_for("step > 5")
@@ -169,6 +172,7 @@ def test_kernel_restart(explorer):
     explorer.wait_for("run === 2")
 
 
+@pytest.mark.long
 def test_a_saved_notebook_shows_the_last_picture(opened, server, picture):
     """Hidden beside the live explorer, seen where there is no kernel; and it is in the file."""
     name = server.write("saved.ipynb", "from lab.live import Explorer\n\nExplorer(epochs=1, speed=50)")
@@ -190,6 +194,7 @@ def test_a_saved_notebook_shows_the_last_picture(opened, server, picture):
     picture(notebook, "saved")
 
 
+@pytest.mark.long
 def test_cell_run_again(opened, server):
     """Running a cell again leaves one explorer that lives; the one before it has stopped."""
     cells = (
@@ -206,6 +211,7 @@ def test_cell_run_again(opened, server):
     notebook.wait_for("run === 1 && step > 10")
 
 
+@pytest.mark.long
 def test_batch_of_one(explorer):
     """A batch of one says why it can't be, keeps the curves, and the next position trains."""
     explorer.wait_for("step > 10")
@@ -250,6 +256,7 @@ def test_own_code(opened, server, backward, curves):
     assert notebook.page.locator(".lab-title").inner_text() == "Own batch norm against batch norm"
 
 
+@pytest.mark.long
 def test_own_code_that_crashes(opened, server):
     """The error of a student's pair names its line, with the traceback one click away."""
     notebook = opened(
@@ -268,6 +275,7 @@ def test_own_code_that_crashes(opened, server):
     assert "Traceback" in traceback.inner_text()
 
 
+@pytest.mark.long
 def test_scenes(explorer):
     """A scene brings its networks, its figures and its question; a slider then moves both networks."""
     explorer.page.locator(".lab-head select").select_option("batch norm is off at the start")
@@ -303,6 +311,7 @@ def test_share_string(opened, server):
     assert field.input_value() == shared
 
 
+@pytest.mark.long
 def test_changes_while_it_runs(explorer):
     """The learning rate changes without a new run; a branch runs against what it was; Back undoes."""
     explorer.wait_for("step > 5")
@@ -330,6 +339,7 @@ def test_changes_while_it_runs(explorer):
     assert explorer.number("learning_rate") == "0.001"
 
 
+@pytest.mark.long
 def test_pinned_runs(explorer):
     """A run is pinned, named, opened again and removed; its curve stays on the screen meanwhile."""
     explorer.wait_for("step > 20")
@@ -370,6 +380,7 @@ def test_theme_switch(explorer):
         expect(line).to_have_css("stroke", colour, timeout=60_000)
 
 
+@pytest.mark.long
 def test_long_run(opened, server, request):
     """The page's memory stays flat, and the frames go on coming; --soak 600 for ten minutes."""
     seconds = request.config.getoption("--soak", default=30)
@@ -385,6 +396,7 @@ def test_long_run(opened, server, request):
     assert heaps[-1] < 1.15 * heaps[1], heaps
 
 
+@pytest.mark.long
 def test_two_explorers(opened, server):
     """Two explorers on one page: a pause of the first leaves the second one alone."""
     cell = "from lab.live import Explorer\n\nExplorer(epochs=1000)"

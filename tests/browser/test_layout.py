@@ -8,7 +8,7 @@ from itertools import combinations
 
 import pytest
 
-from lab.live.scenes import SCENES
+from lab.live.explorer.scenes import SCENES
 from tests.browser.jupyter import COLOURS, SCREEN
 
 pytestmark = pytest.mark.browser
@@ -225,6 +225,7 @@ def test_desk(shown, look):
     look(notebook, "presenter-runs-tablet", TABLET)
 
 
+@pytest.mark.long
 def test_run_that_explodes(shown, look):
     """Many decades and many updates find room, and so does an error."""
     notebook = shown(
@@ -245,6 +246,7 @@ def test_run_that_explodes(shown, look):
     look(notebook, "error-tablet", TABLET)
 
 
+@pytest.mark.long
 def test_scenes(shown, look):
     """Each scene with its question, at a desk and for a room."""
     notebook = shown("scene='it vanishes'", until="step > 3")
@@ -261,6 +263,7 @@ def test_scenes(shown, look):
         present(notebook)
 
 
+@pytest.mark.long
 def test_cifar10(shown, look):
     """Other data and their longer words."""
     if "LAB_DATA" not in os.environ:

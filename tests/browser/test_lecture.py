@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from lab.live.scenes import SCENES
+from lab.live.explorer.scenes import SCENES
 from tests.browser.jupyter import focus
 
 pytestmark = pytest.mark.browser
@@ -51,6 +51,7 @@ def pointed_at(number):
     return re.findall(r"\*([^*]+)\*", clicks)
 
 
+@pytest.mark.long
 def test_lecture(opened, picture):
     """Each of the five scenes asks its question, waits for Play, and then trains to the end. In large type
     there is all that the script points at."""
@@ -80,6 +81,7 @@ def test_lecture(opened, picture):
         assert explorer.locator(".lab-question b").inner_text() == SCENES[name].question
 
 
+@pytest.mark.long
 def test_every_scene(explorer):
     """Each scene can be chosen by its name, and trains."""
     for number, name in enumerate(SCENES, 2):

@@ -9,8 +9,8 @@ from tests.browser.test_layout import LEAST_CONTRAST, LEAST_SIZE, overlap
 
 pytestmark = pytest.mark.browser
 
-BY_HAND = "from lab.live.by_hand import LayerByHand\n\nLayerByHand({})"
-GRAPH = "from lab.live.graph import BackwardGraph\n\nBackwardGraph({})"
+BY_HAND = "from lab.live.lessons.by_hand import LayerByHand\n\nLayerByHand({})"
+GRAPH = "from lab.live.lessons.graph import BackwardGraph\n\nBackwardGraph({})"
 CELLS = {  # the examples, and as much as finds a place
     "by-hand": BY_HAND.format(""),
     "by-hand-full": BY_HAND.format("[[4] * 4] * 3 + [[-3.5, 4, -4, 0]] * 3, layer='layernorm'"),
@@ -92,6 +92,7 @@ def points(notebook):
     ("name", "theme"),
     [("by-hand", "light"), ("by-hand-full", "dark"), ("graph", "light"), ("graph-full", "dark")],
 )
+@pytest.mark.long
 def test_layout(lesson, picture, name, theme):
     """Within its room at 1280×720: nothing overlaps, is cut off, too small or too pale, at any step."""
     notebook = lesson(name, dark=theme == "dark")
@@ -117,6 +118,7 @@ def test_layout(lesson, picture, name, theme):
         assert box["height"] <= ROOM["height"]
 
 
+@pytest.mark.long
 def test_by_hand_by_keyboard(lesson):
     """Arrow keys choose a point and move it, Tab and Space change the layer: everything follows."""
     notebook = lesson("by-hand")
@@ -154,6 +156,7 @@ def test_by_hand_by_keyboard(lesson):
     assert len(row(notebook, "output")) == 3
 
 
+@pytest.mark.long
 def test_by_hand_by_mouse(lesson, picture):
     """A point that is dragged is the selected one, and takes its feature's outputs along; no other's."""
     notebook = lesson("by-hand")

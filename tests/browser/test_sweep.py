@@ -2,8 +2,8 @@
 
 import pytest
 
-from lab.live.grid import AXES, MODES
-from lab.live.sweep import FIGURES
+from lab.live.sweep.axes import AXES, MODES
+from lab.live.sweep.figure import FIGURES
 from tests.browser.jupyter import focus
 from tests.browser.test_layout import SETTLED, check_layout, check_screen
 
@@ -46,6 +46,7 @@ def wait_for_row(notebook, mode, before):
 @pytest.mark.parametrize(
     ("axis", "dark"), [("weight_scale", False), ("learning_rate", True), ("activation", False)]
 )
+@pytest.mark.long
 def test_layout(swept, picture, axis, dark):
     """On the screen at once; nothing overlaps, is cut off, too small or pale; colours and shapes differ."""
     notebook = swept(f"'{axis}'", dark=dark)
@@ -102,13 +103,14 @@ def test_by_keyboard_and_mouse(swept, picture):
 
 
 MANY = """from lab.live import Sweep
-from lab.live.grid import AXES, Axis
+from lab.live.sweep.axes import AXES, Axis
 
 modes = (None, "batchnorm", "layernorm", "groupnorm", "weightstd")
 AXES["optimizer"] = Axis(("sgd", "momentum", "adam"), modes=modes, once=(None,), seeds=5)
 Sweep("optimizer", epochs=1, batch_size=200)"""
 
 
+@pytest.mark.long
 def test_choices_seeds_and_many_normalizations(swept, picture):
     """All of it on the screen in both themes; a choice by keyboard, and its run opened from a point."""
     notebook = swept(code=MANY)
@@ -138,6 +140,7 @@ def test_choices_seeds_and_many_normalizations(swept, picture):
     assert control.locator(".mod-active").inner_text() == "Adam"
 
 
+@pytest.mark.long
 def test_placements_of_a_deep_residual_network(swept, picture):
     """Sixty-four blocks, three seeds a point, a network without normalization once for all of them."""
     axis = AXES["placement"]

@@ -10,15 +10,15 @@ import IPython
 import ipywidgets as widgets
 import pytest
 
-from lab.live import Explorer, Sweep, race
+from lab.live import Explorer, Sweep, task
 from lab.train import Training
 from tests.live.stage import Frames
 
 
 @pytest.fixture(autouse=True)
 def short_frames(monkeypatch):
-    monkeypatch.setattr(race, "FRAME", 0.005)
-    monkeypatch.setattr(race, "BUSY", 60)  # so that each frame has all its updates on a slow machine too
+    monkeypatch.setattr(task, "FRAME", 0.005)
+    monkeypatch.setattr(task, "BUSY", 60)  # so that each frame has all its updates on a slow machine too
 
 
 class Messages(list):

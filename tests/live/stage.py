@@ -6,7 +6,8 @@ from functools import wraps
 
 import numpy as np
 
-from lab.live import race
+from lab.live import task
+from lab.live.explorer import race
 from lab.nn import relu_backward, relu_forward
 from lab.train import Config
 from lab.train.loop import OWN_DATA
@@ -37,7 +38,7 @@ async def until(condition):
 
 async def frames_pass(count=5):
     """Let as much time pass as so many frames take."""
-    await asyncio.sleep(count * race.FRAME)
+    await asyncio.sleep(count * task.FRAME)
 
 
 class Frames(list):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lab.live import words
-from lab.live.race import Frame, Side
+from lab.live.explorer.race import RaceFrame, Side
 from lab.nn.layers import NORMALIZATIONS
 from lab.train import Config
 from lab.train.loop import Accuracy
@@ -24,12 +24,16 @@ def side(
     return Side(config, np.array(loss, dtype=float), accuracies, diverged_at, signals, own)
 
 
+def spoken(frame, **refused):
+    return words.spoken(frame, words.sentence(frame), **refused)
+
+
 def frame(**changes):
     shown = {
         "run": 3, "number": 7, "step": 20, "total_steps": 200, "epoch": 1.0, "steps_per_second": 812.4,
         "is_playing": True, "is_done": False, "chosen": side(), "twin": side(None),
     }  # fmt: skip
-    return Frame(**{**shown, **changes})
+    return RaceFrame(**{**shown, **changes})
 
 
 def signals(sizes=(1.0, 1.0, 1.0), silent=(0.1, 0.1, 0.1), is_off=(False, False, False), word="dead"):
@@ -194,7 +198,7 @@ def test_status_tells_where_it_is():
 def test_status_is_not_read_aloud():
     """It changes with every frame: a screen reader reads the sentence alone."""
     assert "role" not in read(words.status(frame()))[0].attrib
-    assert read(words.spoken(frame()))[0].attrib["role"] == "status"
+    assert read(spoken(frame()))[0].attrib["role"] == "status"
 
 
 def test_status_tells_what_was_changed():
@@ -255,7 +259,7 @@ def test_status_tells_what_was_changed():
 )
 def test_sentences(changes, sentence):
     assert words.sentence(frame(**changes)) == sentence
-    assert text(words.spoken(frame(**changes))).startswith(sentence)
+    assert text(spoken(frame(**changes))).startswith(sentence)
 
 
 def test_loss_is_the_mean_of_the_last_ten():
@@ -298,7 +302,7 @@ def test_nothing_is_said_of_what_was_not_seen():
 
 
 def test_why_an_input_was_not_taken_comes_first():
-    shown = words.spoken(frame(), "depth must be between 1 and 20, not 0")
+    shown = spoken(frame(), refused="depth must be between 1 and 20, not 0")
     assert text(shown).startswith("depth must be between 1 and 20, not 0 Batch norm: loss 1.5")
     assert tags(shown) == ["div", "span"]
 
@@ -306,9 +310,7 @@ def test_why_an_input_was_not_taken_comes_first():
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_html_in_an_error_is_text(hostile):
     """An error is text, whatever stands in it: the tags are those of any other error."""
-    harmless, shown = (
-        words.spoken(frame(error=said, details=said), refused=said) for said in ("no", hostile)
-    )
+    harmless, shown = (spoken(frame(error=said, details=said), refused=said) for said in ("no", hostile))
     assert tags(shown) == tags(harmless) == ["div", "span", "span", "details", "summary", "pre"]
     assert "".join(read(shown).itertext()).count(hostile) == 3
 
@@ -316,7 +318,7 @@ def test_html_in_an_error_is_text(hostile):
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_html_in_a_sentence_is_text(hostile):
     """A name comes from whoever wrote the code or the data."""
-    shown = words.spoken(frame(chosen=side(own=(hostile,))))
+    shown = spoken(frame(chosen=side(own=(hostile,))))
     assert tags(shown) == ["div"]
     assert hostile in text(shown)
     shown = words.status(frame(changes=((1, hostile),)))

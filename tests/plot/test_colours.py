@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lab.live.grid import AXES
+from lab.live.sweep.axes import AXES
 from lab.nn import layers
 from lab.plot.colours import NORMALIZATIONS, ROLES
 from lab.plot.sweep import MARKERS

@@ -6,7 +6,7 @@ import numpy as np
 
 from lab.live import Explorer, words
 from lab.live.controls import FIELDS
-from lab.live.views import VIEWS
+from lab.live.explorer.views import VIEWS
 from lab.plot import colours
 from tests.live.screen import Screen
 from tests.live.stage import CONFIG, small_data
@@ -76,5 +76,5 @@ def assert_all_shows_the_last_frame(screen):
                 else:
                     assert_shows(figure, role, side, style)
     assert screen.html("lab-status") == words.status(frame)
-    assert screen.html("lab-sentence") == words.spoken(frame)
+    assert screen.html("lab-sentence") == words.spoken(frame, words.sentence(frame))
     assert screen.control("share").value == frame.chosen.config.share()

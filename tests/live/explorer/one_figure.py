@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from lab.live.panel import Panel
-from lab.live.race import Frame, Side
-from lab.live.views import VIEWS
+from lab.live.explorer.panel import Panel
+from lab.live.explorer.race import RaceFrame, Side
+from lab.live.explorer.views import VIEWS
 from lab.plot import colours
 from lab.train.loop import Accuracy
 from tests.live.figure import Figure
@@ -34,7 +34,7 @@ def frame_of(sides, **changes):
         "run": 1, "number": 1, "step": 5, "total_steps": 500, "epoch": 1.0, "steps_per_second": 1.0,
         "is_playing": True, "is_done": False, "chosen": sides.get("chosen"), "twin": sides.get("twin"),
     }  # fmt: skip
-    return Frame(**{**given, **changes})
+    return RaceFrame(**{**given, **changes})
 
 
 class Drawn(Figure):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from lab.live.explorer import OTHERS
-from lab.live.views import VIEWS
+from lab.live.explorer.views import VIEWS
+from lab.live.explorer.widget import OTHERS
 from lab.nn import relu_backward, relu_forward
 from lab.nn.layers import FUNCTIONS
 from lab.train import Config

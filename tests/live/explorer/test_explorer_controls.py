@@ -9,10 +9,10 @@ import ipywidgets as widgets
 import numpy as np
 import pytest
 
-from lab.live import Explorer, race
+from lab.live import Explorer, task
 from lab.live.controls import FIELDS, from_config
-from lab.live.explorer import SPEEDS, TEN_SECONDS
-from lab.live.views import VIEWS
+from lab.live.explorer.parts import SPEEDS, TEN_SECONDS
+from lab.live.explorer.views import VIEWS
 from lab.train import Config, Training
 from lab.train.loop import OWN_DATA
 from tests.live.explorer.one_explorer import LABELS, PINS, assert_all_shows_the_last_frame, explore
@@ -58,7 +58,7 @@ def test_all_controls_are_tried():
 async def test_data_set_control(monkeypatch):
     """It loads the data set, and its own data is one choice more, which leads back."""
     loaded, four = [], small_data(features=4)
-    monkeypatch.setattr(race, "load_data", lambda config: loaded.append(config) or four)
+    monkeypatch.setattr(task, "load_data", lambda config: loaded.append(config) or four)
     config = Config(hidden_dims=(8,), batch_size=10, data_seed=4321)  # which no other test has loaded
     with explore(config, play=False) as screen:
         for run, (name, data) in enumerate(((None, small_data()), ("mnist", four), (OWN_DATA, small_data()))):

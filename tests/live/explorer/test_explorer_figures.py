@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from lab.data import Data
-from lab.live import curves, race
-from lab.live.explorer import CATCH_UP, FIRST_VIEWS, OTHERS, REST, messages_worth
-from lab.live.views import VIEWS
+from lab.live import curves, task
+from lab.live.explorer import race
+from lab.live.explorer.views import VIEWS
+from lab.live.explorer.widget import CATCH_UP, FIRST_VIEWS, OTHERS, REST, messages_worth
 from tests.live.explorer.one_explorer import assert_all_shows_the_last_frame, assert_shows, explore
 from tests.live.figure import classes
 from tests.live.stage import CONFIG, live, small_data, until
@@ -53,7 +54,7 @@ async def test_the_title_names_the_roles_in_their_colours():
 @live
 async def test_every_part_is_drawn_at_every_speed(speed, monkeypatch, messages):
     """There are always new accuracies and signals, and still all parts get their turn."""
-    monkeypatch.setattr(race, "LOOK", 5 * race.FRAME)
+    monkeypatch.setattr(race, "LOOK", 5 * task.FRAME)
     with explore(epochs=10_000, speed=speed, views=("accuracy", "activations", "update")) as screen:
         drawn = [(0, "solid"), (1, "solid"), (1, "dashed"), (2, "solid"), (2, "band"), (3, "solid")]
         marks = [screen.figures[number].lines(style).model_id for number, style in drawn]
@@ -81,7 +82,7 @@ async def test_every_part_is_drawn_at_every_speed(speed, monkeypatch, messages):
 @pytest.mark.parametrize(("updates_per_second", "messages"), [(0, 1), (800, 1), (20, 1), (5, 4), (0.5, 40)])
 def test_a_frame_that_took_long_is_worth_more_messages(updates_per_second, messages):
     """So that all figures of a slow network show the same moment, and no more messages come in a second."""
-    frame = race.Frame(
+    frame = race.RaceFrame(
         run=1, number=CATCH_UP + 1, step=5, total_steps=9, epoch=0.0, steps_per_second=updates_per_second,
         is_playing=True, is_done=False, chosen=None, twin=None,
     )  # fmt: skip

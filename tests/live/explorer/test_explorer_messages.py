@@ -5,8 +5,9 @@ import asyncio
 import bqplot
 import pytest
 
-from lab.live import Explorer, race
-from lab.live.explorer import CATCH_UP, SAID_EVERY
+from lab.live import Explorer, task
+from lab.live.explorer import race
+from lab.live.explorer.widget import CATCH_UP, SAID_EVERY
 from tests.live.explorer.one_explorer import ROLES, explore
 from tests.live.stage import CONFIG, frames_pass, live, small_data, until
 
@@ -77,7 +78,7 @@ def regular(messages):
 @live
 async def test_at_most_two_messages_a_frame(messages, watched, monkeypatch, speed):
     """Four messages a frame cost 45 ms: one for the loss, and one for another part in turn."""
-    monkeypatch.setattr(race, "LOOK", 5 * race.FRAME)
+    monkeypatch.setattr(race, "LOOK", 5 * task.FRAME)
     with explore(epochs=100_000, speed=speed) as screen:
         await until(lambda: screen.frame is not None and screen.frame.number > SAID_EVERY)
         messages.clear()

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lab.live import race
-from lab.live.panel import Panel
+from lab.live.explorer import race
+from lab.live.explorer.panel import Panel
 from lab.nn import batchnorm_backward_alt, batchnorm_forward
 from lab.nn.backend import probe_cupy
 from tests.live.explorer.one_explorer import assert_shows, explore

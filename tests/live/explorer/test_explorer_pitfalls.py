@@ -7,7 +7,7 @@ import tomllib
 import pytest
 
 from lab.files import ASSETS
-from lab.live.explorer import STYLES
+from lab.live.explorer.widget import STYLES
 from tests.live.explorer.one_explorer import explore
 from tests.live.stage import live
 

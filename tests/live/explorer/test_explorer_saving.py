@@ -10,7 +10,7 @@ import pytest
 
 from lab.live import saving
 from lab.live.controls import from_config
-from lab.live.explorer import SAVED
+from lab.live.explorer.parts import SAVED
 from lab.plot import colours
 from tests.live.explorer.one_explorer import assert_all_shows_the_last_frame, explore
 from tests.live.stage import CONFIG, frames_pass, live, until

@@ -2,8 +2,8 @@
 
 from lab.live import Explorer
 from lab.live.controls import from_config
-from lab.live.explorer import TEN_SECONDS
-from lab.live.scenes import SCENES
+from lab.live.explorer.parts import TEN_SECONDS
+from lab.live.explorer.scenes import SCENES
 from tests.live.explorer.one_explorer import ExplorerScreen, assert_all_shows_the_last_frame, explore
 from tests.live.stage import CONFIG, live, until
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lab.live import history
-from lab.live.history import EVERY, LEAST, MOST, History
+from lab.live.explorer.history import EVERY, LEAST, MOST, History
 from lab.train import Training
 from tests.live.stage import CONFIG, small_data
 

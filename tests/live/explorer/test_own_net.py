@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from lab.live import Explorer
-from lab.live.race import OWN_MODEL, OWN_NET
-from lab.live.views import VIEWS
+from lab.live.explorer.race import OWN_MODEL, OWN_NET
+from lab.live.explorer.views import VIEWS
 from lab.nn import affine_backward, affine_forward, relu_backward, relu_forward, softmax_loss
 from lab.train import Config
 from tests.live.screen import Screen

@@ -9,9 +9,9 @@ import pytest
 
 from lab.files import ASSETS
 from lab.live import curves
-from lab.live.panel import CROSSES, PRESENTED_HEIGHT
-from lab.live.race import Side
-from lab.live.views import VIEWS
+from lab.live.explorer.panel import CROSSES, PRESENTED_HEIGHT
+from lab.live.explorer.race import Side
+from lab.live.explorer.views import VIEWS
 from lab.plot import colours
 from tests.live.explorer.one_figure import NAMES, ROLES, Drawn, frame_of, side
 from tests.live.stage import CONFIG

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lab.live.views import VIEWS
+from lab.live.explorer.views import VIEWS
 from tests.live.explorer.one_figure import Drawn, side
 from tests.live.stage import CONFIG
 

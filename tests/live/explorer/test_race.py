@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from lab.live import race
+from lab.live import task
 from lab.train import Training
 from tests.live.stage import CONFIG, frames_pass, live, paused, slow_relu, small_data, start, until
 
@@ -246,7 +246,7 @@ async def test_speed_is_updates_from_frame_to_frame():
 @live
 async def test_by_default_a_run_takes_ten_seconds_whatever_its_number_of_updates(epochs, monkeypatch):
     """Two hundred frames, each the same number of updates ahead; fewer where there are fewer updates."""
-    monkeypatch.setattr(race, "FRAME", 0.0)
+    monkeypatch.setattr(task, "FRAME", 0.0)
     _, frames = start(CONFIG.replace(epochs=epochs))
     await until(lambda: frames and frames.last.is_done)
     steps = np.diff([frame.step for frame in frames])

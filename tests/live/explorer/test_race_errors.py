@@ -101,7 +101,7 @@ async def test_own_pair_that_crashes_later_keeps_its_curves():
 @live
 async def test_endless_loop_is_stopped(monkeypatch):
     """An update that never ends is stopped at its line; the controls go on to work."""
-    monkeypatch.setattr("lab.live.race.UPDATE", 0.2)
+    monkeypatch.setattr("lab.live.explorer.race.UPDATE", 0.2)
 
     def endless(out):
         while True:

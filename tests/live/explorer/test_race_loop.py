@@ -10,8 +10,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from lab.live import race
-from lab.live.race import Race
+from lab.live import task
+from lab.live.explorer.race import Race
 from lab.nn.network import Network
 from lab.train import Training
 from tests.live.stage import CONFIG, Frames, frames_pass, live, paused, slow_relu, small_data, start, until
@@ -105,7 +105,7 @@ async def test_accuracy_is_measured_in_slices(monkeypatch):
 
     def slow_scores(net, X):
         parts.append((len(beats), len(X)))
-        time.sleep(2 * race.SLICE)
+        time.sleep(2 * task.SLICE)
         return scores(net, X)
 
     async def heart():
@@ -114,7 +114,7 @@ async def test_accuracy_is_measured_in_slices(monkeypatch):
             await asyncio.sleep(0)
 
     monkeypatch.setattr(Network, "scores", slow_scores)
-    _, frames = start(data=small_data(rows=220), layers=slow_relu(3 * race.SLICE), play=False)
+    _, frames = start(data=small_data(rows=220), layers=slow_relu(3 * task.SLICE), play=False)
     beating = asyncio.create_task(heart())
     await until(lambda: frames and frames.last.chosen.accuracies)
     beating.cancel()
@@ -133,8 +133,8 @@ async def test_a_new_run_does_not_wait_for_accuracies(monkeypatch):
         return np.zeros((len(X), 3))
 
     monkeypatch.setattr(Network, "scores", slow_scores)
-    monkeypatch.setattr("lab.live.race.SCORED_IN_A_SLICE", 1)
-    running, frames = start(data=small_data(rows=100), layers=slow_relu(3 * race.SLICE), play=False)
+    monkeypatch.setattr("lab.live.explorer.race.SCORED_IN_A_SLICE", 1)
+    running, frames = start(data=small_data(rows=100), layers=slow_relu(3 * task.SLICE), play=False)
     await until(lambda: len(scored) > 3)
     running.choose(weight_scale=0.5)
     await until(lambda: frames.last.run == 2)
@@ -144,7 +144,7 @@ async def test_a_new_run_does_not_wait_for_accuracies(monkeypatch):
 @live
 async def test_the_labs_own_code_may_take_its_time(monkeypatch):
     """A large network is no endless loop."""
-    monkeypatch.setattr("lab.live.race.UPDATE", 1e-5)
+    monkeypatch.setattr("lab.live.explorer.race.UPDATE", 1e-5)
     running, frames = start()
     await until(lambda: frames and (frames.last.step > 5 or frames.last.error))
     assert frames.last.error == ""

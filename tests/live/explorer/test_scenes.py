@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lab import Config, Training
-from lab.live.scenes import SCENES, scene_named
-from lab.live.views import VIEWS
+from lab.live.explorer.scenes import SCENES, scene_named
+from lab.live.explorer.views import VIEWS
 from lab.probe import observe
 from lab.train.loop import blas_threads, load_data
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from lab.live import curves
-from lab.live.race import Side
-from lab.live.views import VIEWS
+from lab.live.explorer.race import Side
+from lab.live.explorer.views import VIEWS
 from lab.nn.layers import ACTIVATIONS, NORMALIZATIONS
 from lab.probe import observe
 from lab.train import Config, Training

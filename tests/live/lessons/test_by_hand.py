@@ -6,8 +6,19 @@ import numpy as np
 import pytest
 
 from lab import batchnorm_forward, eval_numerical_gradient_array, layernorm_forward
-from lab.live.by_hand import BOTTOM, EPS, EXAMPLE, HEIGHT, TOP, LayerByHand, by_hand, sentence, shown, turned
-from lab.live.lesson import number
+from lab.live.lessons.by_hand import (
+    BOTTOM,
+    EPS,
+    EXAMPLE,
+    HEIGHT,
+    TOP,
+    LayerByHand,
+    by_hand,
+    sentence,
+    shown,
+    turned,
+)
+from lab.live.lessons.lesson import number
 from tests.live import markup
 from tests.live.figure import send
 from tests.live.screen import Screen

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lab import batchnorm_backward, batchnorm_forward, eval_numerical_gradient_array
-from lab.live.graph import NODES, STEPS, BackwardGraph, backward
+from lab.live.lessons.graph import NODES, STEPS, BackwardGraph, backward
 from tests.live import markup
 from tests.live.screen import Screen
 

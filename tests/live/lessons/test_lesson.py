@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab.live.lesson import number
+from lab.live.lessons.lesson import number
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from lab.live import race
-from lab.live.grid import AXES, Axis
+from lab.live import task
+from lab.live.sweep.axes import AXES, Axis
 
 
 @pytest.fixture
@@ -19,4 +19,4 @@ def optimizers(monkeypatch):
 @pytest.fixture
 def many_frames(monkeypatch):
     """A frame ends soon, so that there are some on the way."""
-    monkeypatch.setattr(race, "BUSY", race.FRAME)
+    monkeypatch.setattr(task, "BUSY", task.FRAME)

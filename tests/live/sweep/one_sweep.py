@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from lab.live import Explorer, Sweep
-from lab.live.grid import Results
+from lab.live.sweep.grid import Results
 from tests.live.explorer.one_explorer import LABELS, ExplorerScreen
 from tests.live.screen import Screen
 from tests.live.stage import small_data, until

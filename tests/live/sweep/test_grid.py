@@ -5,8 +5,9 @@ import asyncio
 import numpy as np
 import pytest
 
-from lab.live import race
-from lab.live.grid import AXES, MODES, USUAL, Axis, Grid, Results
+from lab.live import task
+from lab.live.sweep.axes import AXES, MODES, Axis
+from lab.live.sweep.grid import USUAL, Grid, Results
 from lab.train import train
 from tests.live.stage import Frames, frames_pass, live, small_data, until
 
@@ -97,7 +98,7 @@ async def test_numbers_may_have_seeds_too(name, together, monkeypatch, trainings
     """Each point is then a population of its seeds; large batches still go first."""
     values = {"weight_scale": (0.01, 0.1, 1.0), "batch_size": (2, 8, 32)}[name]
     monkeypatch.setitem(AXES, name, Axis(values, seeds=2))
-    monkeypatch.setattr("lab.live.grid.SLICE", 0.0)  # others have a turn after each update
+    monkeypatch.setattr("lab.live.sweep.grid.SLICE", 0.0)  # others have a turn after each update
     grid, frames = start(name)
     most = 0
     while not (frames and frames.last.is_done):
@@ -118,8 +119,8 @@ async def test_numbers_may_have_seeds_too(name, together, monkeypatch, trainings
 @live
 async def test_a_long_update_is_a_slice_of_its_own(monkeypatch, optimizers):
     """However long it takes, the kernel may do something else after it."""
-    monkeypatch.setattr(race, "BUSY", 60)
-    monkeypatch.setattr("lab.live.grid.SLICE", 0.0)
+    monkeypatch.setattr(task, "BUSY", 60)
+    monkeypatch.setattr("lab.live.sweep.grid.SLICE", 0.0)
     grid, frames = start("optimizer")
     turns = 0
     while not (frames and frames.last.is_done):
@@ -175,7 +176,7 @@ async def test_some_seeds_may_diverge(optimizers):
 
 @live
 async def test_pausing_and_again(optimizers, monkeypatch):
-    monkeypatch.setattr(race, "BUSY", race.FRAME)  # a frame ends soon, so that there are some on the way
+    monkeypatch.setattr(task, "BUSY", task.FRAME)  # a frame ends soon, so that there are some on the way
     grid, frames = start("optimizer", epochs=20)
     await until(lambda: frames and 0 < frames.last.step < frames.last.total_steps)
     grid.pause()

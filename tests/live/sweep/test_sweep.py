@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lab.live import race
-from lab.live.grid import AXES, MODES, USUAL, Grid, Results
-from lab.live.race import SLICE
-from lab.live.sweep import FIGURES, LOSSES
+from lab.live import task
+from lab.live.sweep.axes import AXES, MODES
+from lab.live.sweep.figure import FIGURES, LOSSES
+from lab.live.sweep.grid import USUAL, Grid, Results
+from lab.live.task import SLICE
 from lab.train import train
 from tests.live.stage import Frames, frames_pass, live, small_data, until
 from tests.live.sweep.one_sweep import ROWS, SMALL, sweep
@@ -97,7 +98,7 @@ async def test_accuracies_are_the_best_so_far_and_the_loss_is_that_of_the_last_e
 @live
 async def test_training_leaves_the_loop_to_others(monkeypatch):
     """It is given back every few hundredths of a second, however long a frame is."""
-    monkeypatch.setattr(race, "BUSY", 60)
+    monkeypatch.setattr(task, "BUSY", 60)
     with sweep(epochs=10) as screen:
         turns = 0
         while not (screen.frame and screen.frame.is_done):

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from lab.files import ASSETS
-from lab.live.grid import AXES, MODES, USUAL, Results
-from lab.live.sweep import LOSSES
+from lab.live.sweep.axes import AXES, MODES
+from lab.live.sweep.figure import LOSSES
+from lab.live.sweep.grid import USUAL, Results
 from lab.live.words import TABLES
 from tests.live.figure import classes
 from tests.live.stage import live, until

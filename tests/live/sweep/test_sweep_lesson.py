@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from lab.live import race
-from lab.live.grid import AXES, MODES, USUAL, Grid
-from lab.live.sweep import LEARNED
+from lab.live import task
+from lab.live.sweep.axes import AXES, MODES
+from lab.live.sweep.grid import USUAL, Grid
+from lab.live.sweep.widget import LEARNED
 from lab.train import Training
 from tests.live.stage import Frames, live, until
 
@@ -26,7 +27,7 @@ async def finished(axis, seed):
 @live
 async def test_what_the_lesson_says(seed, monkeypatch):
     """On digits, of the sweeps as they come; see notebooks/source/04_sweep.py."""
-    monkeypatch.setattr(race, "BUSY", 1)
+    monkeypatch.setattr(task, "BUSY", 1)
     _, (none, batch, layer), _ = await finished("weight_scale", seed)
     assert 3 <= len(none) <= 8
     assert min(len(batch), len(layer)) >= 11

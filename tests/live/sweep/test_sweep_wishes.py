@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lab.live import Sweep
-from lab.live.grid import AXES, MODES
+from lab.live.sweep.axes import AXES, MODES
 from lab.train import Config
 from tests.live.stage import frames_pass, live, small_data, until
 from tests.live.sweep.one_sweep import SMALL, sweep

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from lab.live.grid import Axis
-from lab.live.sweep import LEARNED, sentence
+from lab.live.sweep.axes import Axis
+from lab.live.sweep.widget import LEARNED, sentence
 from tests.live.sweep.one_sweep import results_of
 
 

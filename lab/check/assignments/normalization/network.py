@@ -37,7 +37,7 @@ def network_check(function):
 def parameters(make, exam):
     """The names and shapes of the parameters, with and without normalization."""
     for normalization in (None, "batchnorm", "layernorm"):
-        right = Twin(exam, normalization).net
+        right = Reference(exam, normalization).net
         params = _params(_build(make, exam, normalization))
         yield from _names(params, right.params, f"params of a net with normalization={normalization!r}")
         for name, array in right.params.items():
@@ -65,19 +65,19 @@ def initial_parameters(make, exam):
 @network_check
 def loss(make, exam):
     """The loss without normalization."""
-    yield Twin(exam).loss_of(make)
+    yield Reference(exam).loss_of(make)
 
 
 @network_check
 def gradients(make, exam):
     """The gradients without normalization."""
-    yield from Twin(exam).gradients_of(make)
+    yield from Reference(exam).gradients_of(make)
 
 
 @network_check
 def regularization(make, exam):
     """What reg adds to the loss and to the gradients."""
-    plain, strict = Twin(exam), Twin(exam, reg=REG)
+    plain, strict = Reference(exam), Reference(exam, reg=REG)
     (loss_0, grads_0), (loss_1, grads_1) = plain.trained(make), strict.trained(make)
     (right_0, right_grads_0), (right_1, right_grads_1) = plain.right, strict.right
     yield Comparison("what reg adds to the loss", loss_1 - loss_0, np.asarray(right_1 - right_0))
@@ -90,16 +90,20 @@ def regularization(make, exam):
 @network_check
 def scores(make, exam):
     """The scores without normalization."""
-    twin = Twin(exam)
-    yield Comparison("scores", twin.filled(make).loss(twin.X.copy()), twin.net.loss(twin.X))
+    reference = Reference(exam)
+    yield Comparison(
+        "scores", reference.filled(make).loss(reference.X.copy()), reference.net.loss(reference.X)
+    )
 
 
 @network_check
 def images(make, exam):
     """The scores for X of shape (N, 2, 3), without normalization."""
-    twin = Twin(exam)
-    images = twin.X.reshape(-1, 2, 3)
-    yield Comparison("scores for images", twin.filled(make).loss(images.copy()), twin.net.loss(images))
+    reference = Reference(exam)
+    images = reference.X.reshape(-1, 2, 3)
+    yield Comparison(
+        "scores for images", reference.filled(make).loss(images.copy()), reference.net.loss(images)
+    )
 
 
 @network_check
@@ -109,7 +113,7 @@ def dtype_of_the_network(make, exam):
     for name, array in _params(net).items():
         if np.asarray(array).dtype != np.float32:
             yield f"params[{name!r}] is {np.asarray(array).dtype} in a network of float32"
-    scores = np.asarray(net.loss(Twin(exam).X))
+    scores = np.asarray(net.loss(Reference(exam).X))
     if scores.dtype != np.float32:
         yield f"the scores are {scores.dtype} in a network of float32, where X is float64"
 
@@ -118,34 +122,34 @@ def dtype_of_the_network(make, exam):
 def other_depths(make, exam):
     """The loss and the gradients of networks with one and with three hidden layers."""
     for dims in ([5], [4, 3, 5]):
-        twin = Twin(exam, dims=dims)
-        yield twin.loss_of(make)
-        yield from twin.gradients_of(make)
+        reference = Reference(exam, dims=dims)
+        yield reference.loss_of(make)
+        yield from reference.gradients_of(make)
 
 
 @network_check
 def batch_norm_in_the_network(make, exam):
     """The loss and the gradients with batch normalization."""
-    twin = Twin(exam, "batchnorm")
-    yield twin.loss_of(make)
-    yield from twin.gradients_of(make)
+    reference = Reference(exam, "batchnorm")
+    yield reference.loss_of(make)
+    yield from reference.gradients_of(make)
 
 
 @network_check
 def layer_norm_in_the_network(make, exam):
     """The loss and the gradients with layer normalization."""
-    twin = Twin(exam, "layernorm")
-    yield twin.loss_of(make)
-    yield from twin.gradients_of(make)
+    reference = Reference(exam, "layernorm")
+    yield reference.loss_of(make)
+    yield from reference.gradients_of(make)
 
 
 @network_check
 def network_in_test_mode(make, exam):
     """The scores with batch normalization after two training batches: running statistics."""
-    yield Twin(exam, "batchnorm").scores_after_training(make)
+    yield Reference(exam, "batchnorm").scores_after_training(make)
 
 
-class Twin:
+class Reference:
     """The lab's network with parameters of which none is zero, and a minibatch for it."""
 
     def __init__(self, exam, normalization=None, reg=0.0, dims=None):
@@ -224,26 +228,26 @@ def network_mistakes(answers, functions, exam):
         if what in received and received[what]._replace(expected=np.asarray(value)).message is None:
             found.append((mistake, hint))
 
-    twin = Twin(exam, reg=REG)
-    weights = sum(np.sum(array**2) for name, array in twin.net.params.items() if name[0] == "W")
-    others = sum(np.sum(array**2) for name, array in twin.net.params.items() if name[0] != "W")
+    reference = Reference(exam, reg=REG)
+    weights = sum(np.sum(array**2) for name, array in reference.net.params.items() if name[0] == "W")
+    others = sum(np.sum(array**2) for name, array in reference.net.params.items() if name[0] != "W")
     added = "what reg adds to the loss"
     look = "Look at the term that reg adds to the loss: its factor, and what it is summed over."
     looks_like(added, 0.0, "the loss lacks the term of the regularization", look)
     looks_like(added, REG * weights, "the loss lacks the 0.5 of the regularization", look)
     looks_like(added, 0.5 * REG * (weights + others), "the regularization counts the biases too", look)
-    first = 0.5 * REG * np.sum(twin.net.params["W1"] ** 2)
+    first = 0.5 * REG * np.sum(reference.net.params["W1"] ** 2)
     looks_like(added, first, "the regularization counts the first weight matrix alone", look)
-    last = 0.5 * REG * np.sum(twin.net.params[f"W{twin.net.num_layers}"] ** 2)
+    last = 0.5 * REG * np.sum(reference.net.params[f"W{reference.net.num_layers}"] ** 2)
     but_last = "the regularization leaves out the last weight matrix"
     looks_like(added, 0.5 * REG * weights - last, but_last, look)
     for name in ("W1", "W2"):
         term, into = f"what reg adds to grads[{name!r}]", "Look at the derivative of the term that reg adds."
         if term in received and not np.any(received[term].received):
             found.append(("the gradients lack the regularization", into))
-        twice = 2 * REG * twin.net.params[name]
+        twice = 2 * REG * reference.net.params[name]
         looks_like(term, twice, "the regularization is counted twice in the gradients", into)
-    batch = Twin(exam, "batchnorm")
+    batch = Reference(exam, "batchnorm")
     looks_like(
         "scores in test mode", batch.net._forward(batch.X, training=True),
         "the scores use the minibatch's own statistics: batch norm is left in training mode",
@@ -284,31 +288,31 @@ def _wrong_below(layer, names, functions, exam):
 
 def _one_bn_param_for_all(make, exam):
     """Like a network whose layers, all of one width, share their running statistics."""
-    twin = Twin(exam, "batchnorm", dims=[exam.features] * 2)
-    for layer in twin.net.all_layers:
+    reference = Reference(exam, "batchnorm", dims=[exam.features] * 2)
+    for layer in reference.net.all_layers:
         if layer.family == "normalization":
-            layer.param = twin.net.bn_params[0]
-    yield twin.scores_after_training(make)
+            layer.param = reference.net.bn_params[0]
+    yield reference.scores_after_training(make)
 
 
 def _new_bn_param_each_time(make, exam):
     """Like a network whose running statistics are zero in test mode."""
-    twin = Twin(exam, "batchnorm")
-    received = twin.scores_after_training(make).received
-    for param in twin.net.bn_params:
+    reference = Reference(exam, "batchnorm")
+    received = reference.scores_after_training(make).received
+    for param in reference.net.bn_params:
         param["running_mean"], param["running_var"] = 0 * param["running_mean"], 0 * param["running_var"]
-    yield Comparison("scores in test mode", received, twin.net.loss(twin.X))
+    yield Comparison("scores in test mode", received, reference.net.loss(reference.X))
 
 
 def _deaf_to_params(make, exam):
     """The scores before and after a parameter is written to params, where they stay as they are."""
     for normalization in (None, "layernorm"):
-        twin = Twin(exam, normalization)
-        net = twin.filled(make)
-        before = np.array(net.loss(twin.X.copy()))
-        for name, array in twin.net.params.items():
+        reference = Reference(exam, normalization)
+        net = reference.filled(make)
+        before = np.array(net.loss(reference.X.copy()))
+        for name, array in reference.net.params.items():
             net.params[name] = array[::-1] + 1
-            after = np.array(net.loss(twin.X.copy()))
+            after = np.array(net.loss(reference.X.copy()))
             if np.ptp(before, axis=0).any() and np.array_equal(before, after):
                 yield Comparison("scores", after, before)
             before = after

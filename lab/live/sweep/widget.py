@@ -8,24 +8,19 @@ import bqplot
 import ipywidgets as widgets
 import numpy as np
 
-from lab.live import curves, running, saving, words
+from lab.live import running, saving, words
 from lab.live.controls import FIELDS, Control
-from lab.live.explorer import Explorer, alarm, sheet
-from lab.live.grid import AXES, USUAL, Axis, Grid, GridFrame, Results
+from lab.live.explorer.widget import Explorer
 from lab.live.lasting import Lasting
-from lab.live.race import naming
+from lab.live.page import alarm, sheet
+from lab.live.sweep.axes import AXES, Axis
+from lab.live.sweep.figure import FIGURES, Figure, boxed
+from lab.live.sweep.grid import USUAL, Grid, GridFrame, Results
+from lab.live.task import naming
 from lab.nn.validation import require_choice
 
 STYLES = ("controls.css", "explorer.css", "sweep.css")
-HEIGHT, LEAST_HEIGHT = 292, 190  # pixels of a figure beside a table of three rows, and of many
-ROW = 34  # pixels of a row of the table
-MARGIN = {"top": 10, "bottom": 46, "left": 68, "right": 14}
 AROUND = 0.04  # of the x axis, left free beside the first and the last value
-SPREAD = 0.72  # of the room of a choice: over it the modes stand side by side
-SEED = 0.3  # of the area of a point that stands for one seed; its mean has 1
-PALE = 0.7  # how opaque such a point is
-LOSSES = -3, 2  # exponents of ten that the axis of the loss shows
-FIGURES = {"train": "best training accuracy", "val": "best validation accuracy", "loss": "final loss"}
 NAMES = words.TABLES["normalization"]
 LEARNED = 0.8  # of the best validation accuracy: a network that comes so far has learned
 # What a frame draws, in turn: two messages each.
@@ -36,7 +31,7 @@ SCROLL = "this.closest('.lab-sweep-explorer').scrollIntoView({behavior: 'smooth'
 class Sweep(Lasting):
     """Curves over a setting, or points over choices, for each normalization; they grow while it trains.
 
-    axis: a key of `lab.live.grid.AXES`. data: see `lab.live.race.Race`. play: whether it trains from the
+    axis: a key of `lab.live.sweep.axes.AXES`. data: see `Explorer`. play: whether it trains from the
     start. fields: of the `Config` that all networks have in common, such as `Sweep(dataset="mnist")`; of
     the axis itself it is the value chosen first.
     A click on a point, or a button, opens that run in an `Explorer` below.
@@ -63,7 +58,7 @@ class Sweep(Lasting):
     @property
     def frame(self) -> GridFrame | None:
         """What the figures show, as numbers: `frame.results` are accuracies and losses of all networks, see
-        `lab.live.grid.Results`. None before the first frame."""
+        `lab.live.sweep.grid.Results`. None before the first frame."""
         return self._frame
 
     def stop(self):
@@ -105,7 +100,7 @@ class Sweep(Lasting):
             for mode in self._axis.modes
         ]
         title = f'<span class="lab-title">{words.capital(self._label)}</span>{_keys(self._axis)}'
-        head = _box("lab-head", [widgets.HTML(title), *self._wishes.values()])
+        head = boxed("lab-head", [widgets.HTML(title), *self._wishes.values()])
 
         first, last = self._axis.places[[0, -1]]
         free = 0.5 if self._axis.is_of_choices else AROUND * (last - first)
@@ -122,16 +117,16 @@ class Sweep(Lasting):
         self._parts |= {
             "status": self._draw_status, "table": self._draw_table, "sentence": self._draw_sentence,
         }  # fmt: skip
-        figures = _box("lab-figures", [figure.box for figure in self._figures.values()])
+        figures = boxed("lab-figures", [figure.box for figure in self._figures.values()])
         self._table, self._status, self._sentence = widgets.HTML(), widgets.HTML(), widgets.HTML()
-        foot = _box("lab-foot", [self._control, self._table, _box("lab-opens", self._buttons)])
+        foot = boxed("lab-foot", [self._control, self._table, boxed("lab-opens", self._buttons)])
         looks = widgets.HTML(_looks(axis), layout=widgets.Layout(display="none"))
         parts = [sheet(STYLES), looks, head, figures, foot, self._status, self._sentence, alarm()]
         face = widgets.VBox(parts)
         for name in ("lab-explorer", "lab-sweep", f"lab-over-{axis}"):
             face.add_class(name)
         self._scroll = widgets.HTML(layout=widgets.Layout(display="none"))
-        self._below = _box("lab-sweep-explorer", [])
+        self._below = boxed("lab-sweep-explorer", [])
         super().__init__([face, self._below])
         self._select(self._selected)
 
@@ -215,103 +210,6 @@ class Sweep(Lasting):
 
     def _draw_sentence(self, frame):
         self._sentence.value = _spoken(frame, self._axis, self._label, self._texts, self._refused)
-
-
-class Figure:
-    """One figure of a sweep: a result over the values of the axis, points and curves for each mode.
-
-    name: a key of FIGURES. texts: of the values. guide: a mark that all figures share, with their x scale.
-    clicked(mode, value) is called with the indices of a point, maybe on another thread.
-    """
-
-    def __init__(self, name, axis: Axis, label, texts, guide, clicked):
-        self._name, self._axis, self._clicked = name, axis, clicked
-        modes, seeds = len(axis.modes), axis.seeds
-        aside = np.linspace(-0.5, 0.5, modes + 2)[1:-1] * SPREAD if axis.is_of_choices else np.zeros(modes)
-        self._x = axis.places + aside[:, None]  # (modes, values)
-        low, high = LOSSES if name == "loss" else (0, 1)
-        x, y = guide.scales["x"], bqplot.LinearScale(min=float(low), max=float(high))
-        scales = {"x": x, "y": y}
-        # Colours and markers come from style rules, in the order of the modes.
-        self._lines = bqplot.Lines(x=np.zeros((2, 2)), y=np.zeros((2, 2)), scales=scales)
-        # Of each value the seeds, if there are several, and on top of them their means.
-        self._sizes = np.repeat([SEED] * seeds + [1] if seeds > 1 else [1], modes)
-        self._points = bqplot.Scatter(
-            x=np.zeros(0), y=np.zeros(0), size=np.zeros(0), marker="square", default_size=110,
-            opacities=[PALE if size < 1 else 1.0 for size in self._sizes],
-            scales=scales | {"size": bqplot.LinearScale(min=0.0, max=1.0)},
-        )  # fmt: skip
-        self._crosses = bqplot.Scatter(
-            x=np.zeros(0), y=np.zeros(0), scales=scales, marker="cross", default_size=90 if seeds == 1 else 50
-        )
-        self._points.on_element_click(self._click)
-        if axis.is_of_choices:
-            ticks, tick_labels = axis.places, {f"{place:.0f}": text for place, text in enumerate(texts)}
-        else:
-            ticks = np.arange(np.ceil(axis.places[0] - 0.01), axis.places[-1] + 0.01)
-            tick_labels = {f"{power:.0f}": f"{float(axis.base) ** power:g}" for power in ticks}
-        x_axis = bqplot.Axis(
-            scale=x, label=label, grid_lines="none", label_offset="36px", tick_values=ticks,
-            tick_labels=tick_labels,
-        )  # fmt: skip
-        y_axis = bqplot.Axis(scale=y, side="left", tick_format=".0%", tick_values=np.linspace(0, 1, 6))
-        if name == "loss":
-            labels, ticks = curves.decade_ticks(low, high)
-            labels |= {f"{low}": f"≤ {labels[str(low)]}", f"{high}": f"≥ {labels[str(high)]}"}
-            y_axis = bqplot.Axis(scale=y, side="left", tick_labels=labels, tick_values=ticks)
-        height = max(LEAST_HEIGHT, HEIGHT - ROW * (modes - 3))
-        figure = bqplot.Figure(
-            marks=[self._lines, guide, self._points, self._crosses], axes=[x_axis, y_axis],
-            animation_duration=0, display_toolbar=False, padding_x=0, padding_y=0.04, fig_margin=MARGIN,
-            layout=widgets.Layout(width="100%", min_width="0", height=f"{height}px"),
-        )  # fmt: skip
-        head = widgets.HTML(f'<span class="lab-caption">{FIGURES[name]}</span>')
-        self.box = _box("lab-panel", [head, figure])
-
-    def draw(self, frame: GridFrame):
-        """Two messages, and one more where another run has diverged."""
-        results = frame.results
-        shown = results.measured
-        diverged = results.diverged[:, shown]
-        mean, each = results.mean(self._name)[:, shown], getattr(results, self._name)[:, shown]
-        if self._name == "loss":
-            mean = np.clip(curves.exponents(np.where(np.isnan(mean), np.inf, mean)), *LOSSES)
-            each = np.clip(curves.exponents(np.where(diverged, np.inf, each)), *LOSSES)
-        x = self._x[:, shown]
-        with self._lines.hold_sync():
-            self._lines.x, self._lines.y = curves.stacked(self._curves(x, mean))
-        y = np.concatenate([each, mean[..., None]], axis=-1) if self._axis.seeds > 1 else mean[..., None]
-        with self._points.hold_sync():  # value by value: so the style rules know whose point it is
-            self._points.x = np.broadcast_to(x[..., None], y.shape).transpose(1, 2, 0).ravel()
-            self._points.y = y.transpose(1, 2, 0).ravel()
-            self._points.size = np.tile(self._sizes, len(shown))
-        x, y = np.broadcast_to(x[..., None], each.shape)[diverged], each[diverged]
-        if not (np.array_equal(self._crosses.x, x) and np.array_equal(self._crosses.y, y)):
-            with self._crosses.hold_sync():
-                self._crosses.x, self._crosses.y = x, y
-
-    def _curves(self, x, mean):
-        """(x, y) of each mode. Between choices there is nothing, so only what is the same for all of them has
-        a line, from edge to edge; its points stand beside the others, to compare with."""
-        if not self._axis.is_of_choices:
-            return list(zip(x, mean, strict=True))
-        ends = self._axis.places[[0, -1]] + [-0.5, 0.5]
-        return [
-            (ends, row[[0, 0]]) if norm in self._axis.once and len(row) else curves.NOTHING
-            for norm, row in zip(self._axis.modes, mean, strict=True)
-        ]
-
-    def _click(self, _mark, message):
-        """A point that was drawn a while ago may have another number now, but it stands where it stood."""
-        point = message["data"]
-        value = int(np.abs(self._axis.places - point["x"]).argmin())
-        self._clicked(point["index"] % len(self._axis.modes), value)
-
-
-def _box(name, children):
-    box = widgets.Box(children)
-    box.add_class(name)
-    return box
 
 
 def _name(mode):
@@ -413,14 +311,11 @@ def _status(frame: GridFrame, grid: Grid, texts):
 
 def _spoken(frame: GridFrame, axis: Axis, label, texts, refused):
     """What can be seen, as HTML that screen readers read when it changes."""
-    if frame.error or frame.note:
-        return words.spoken(frame, refused)
-    said = f'<span class="error">{escape(refused)}</span> ' if refused else ""
     if len(frame.results.measured):
-        said += escape(sentence(frame.results, axis, label, texts, frame.is_done))
+        seen = sentence(frame.results, axis, label, texts, frame.is_done)
     else:
-        said += "Starting." if frame.is_playing else "Predict, then click Play."
-    return f'<div class="lab-sentence" role="status">{said}</div>'
+        seen = "Starting." if frame.is_playing else "Predict, then click Play."
+    return words.spoken(frame, seen, refused)
 
 
 def sentence(results: Results, axis: Axis, label: str, texts, is_done: bool) -> str:

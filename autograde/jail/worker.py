@@ -1,23 +1,20 @@
 """The worker in the jail: runs a student's cells and answers the judge's calls of what they define.
 
-`python worker.py`, with frames of `autograde.wire` on standard input and output. The first process loads
+`python worker.py`, with frames of `autograde.jail.wire` on standard input and output. The first process loads
 NumPy and waits. On "begin" it forks a child that limits itself, loads the student's cells and answers
 until "end"; so every part is judged in a fresh process that starts in a millisecond. Nothing here is
 trusted by the judge: this code shares its process with the student's.
 
-Imports the standard library, NumPy, and `wire`, `standins` and `leftovers`, which lie beside it in the jail.
+Imports the standard library, NumPy, and what lies beside it in the jail: `cells`, `sandbox`, `standins`,
+`wire` and `leftovers`.
 """
 
 import __future__
 
 import ast
 import builtins
-import ctypes
 import os
-import platform
-import re
 import signal
-import struct
 import sys
 import time
 import types
@@ -28,27 +25,13 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # an isolated Py
 import numpy as np
 import standins
 import wire
+from cells import bound, is_plain, names_imported, parsed
 from leftovers import SILENT
+from sandbox import confine, end_with_parent
 
-MEMORY = 2 << 30  # bytes of address space, of which NumPy and OpenBLAS map a good part
-FILES = 32
 MOST_LINES = 3  # of a message that a student's exception brings
 BRIEFLY = 0.5  # seconds for assignments of other cells that call the student's own code
 PATIENCE = 3.0  # seconds that the cells may take to load, and once more the answer's own statements
-
-ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}  # as seccomp calls them
-# System calls that start processes, reach others or widen rights: their numbers on the two architectures.
-DENIED = {
-    "fork": (57, None), "vfork": (58, None), "clone": (56, 220), "clone3": (435, 435),
-    "execve": (59, 221), "execveat": (322, 281), "socket": (41, 198), "socketpair": (53, 199),
-    "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271),
-    "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41), "unshare": (272, 97),
-    "setns": (308, 268), "add_key": (248, 217), "request_key": (249, 218), "keyctl": (250, 219),
-    "bpf": (321, 280), "perf_event_open": (298, 241), "userfaultfd": (323, 282),
-    "io_uring_setup": (425, 425), "kill": (62, 129), "tkill": (200, 130), "tgkill": (234, 131),
-    "memfd_create": (319, 279), "open_by_handle_at": (304, 265), "init_module": (175, 105),
-    "finit_module": (313, 273), "kexec_load": (246, 104),
-}  # fmt: skip
 
 
 def main():
@@ -89,55 +72,6 @@ def main():
                 os._exit(1)
         _, status = os.waitpid(child, 0)
         write({"id": begin["id"], "ended": os.waitstatus_to_exitcode(status)})
-
-
-def end_with_parent():
-    """Have the kernel end this process with the one that started it: without a jail nothing else does."""
-    if sys.platform == "linux":
-        set_signal = 1
-        ctypes.CDLL(None).prctl(set_signal, ctypes.c_ulong(signal.SIGKILL))
-
-
-def confine(seconds):
-    """Limit this process for good: memory, time, open files, no files written, no new processes."""
-    import resource
-
-    for name, limit in {
-        "AS": MEMORY, "CPU": int(seconds) + 1, "NOFILE": FILES, "FSIZE": 0, "CORE": 0, "NPROC": 0,
-    }.items():  # fmt: skip
-        which = getattr(resource, f"RLIMIT_{name}", None)
-        if which is not None:
-            _, most = resource.getrlimit(which)
-            limit = limit if most == resource.RLIM_INFINITY else min(limit, most)
-            resource.setrlimit(which, (limit, limit))
-    if sys.platform == "linux" and platform.machine() in ARCHITECTURES:
-        column = list(ARCHITECTURES).index(platform.machine())
-        numbers = [each[column] for each in DENIED.values() if each[column] is not None]
-        forbid(ARCHITECTURES[platform.machine()], numbers)
-
-
-def forbid(architecture, numbers):
-    """Make the kernel refuse these system calls, here and in all that comes from here (seccomp).
-
-    Limits on processes don't hold for the superuser; this does.
-    """
-    load_architecture, load_number = (0x20, 0, 0, 4), (0x20, 0, 0, 0)
-    allow, refuse = (0x06, 0, 0, 0x7FFF0000), (0x06, 0, 0, 0x00050001)  # refuse: with EPERM
-    jump_if = [(0x15, len(numbers) - i, 0, number) for i, number in enumerate(numbers)]
-    program = [
-        load_architecture, (0x15, 0, len(numbers) + 3, architecture),
-        load_number, (0x35, len(numbers) + 1, 0, 0x40000000),  # x86's second table of calls
-        *jump_if, allow, refuse,
-    ]  # fmt: skip
-    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *instruction) for instruction in program))
-    filter_ = ctypes.create_string_buffer(struct.pack("HP", len(program), ctypes.addressof(code)))
-    libc = ctypes.CDLL(None, use_errno=True)
-    no_new_privileges, set_seccomp, mode_filter = 38, 22, 2
-    zero = ctypes.c_ulong(0)
-    if libc.prctl(no_new_privileges, ctypes.c_ulong(1), zero, zero, zero) or libc.prctl(
-        set_seccomp, ctypes.c_ulong(mode_filter), ctypes.byref(filter_), zero, zero
-    ):
-        raise OSError(ctypes.get_errno(), "seccomp")
 
 
 def serve(read, write, begin):
@@ -345,98 +279,6 @@ class alarm:
 
     def ring(self, *_):
         raise Late("it took too long, and was stopped; long runs belong in cells of their own")
-
-
-def parsed(source):
-    """The statements of a cell; lines that only IPython understands are taken out."""
-    lines = re.split("\r\n?|\n", source)  # not splitlines(): a comment may hold a U+2028
-    first = next((i for i, line in enumerate(lines) if line.strip()), 0)
-    if lines and lines[first].startswith("%%"):
-        if lines[first].split()[0] not in ("%%time", "%%timeit", "%%capture", "%%prun"):
-            return []  # another language
-        lines[first] = ""
-    while True:
-        try:
-            tree = ast.parse("\n".join(lines))
-        except SyntaxError as error:
-            place = (error.lineno or 0) - 1
-            magic = MAGIC.match(lines[place]) if 0 <= place < len(lines) else None
-            if magic is None:
-                raise
-            lines[place] = f"{magic['indent']}{magic['name'] or ''}{'None' if magic['name'] else 'pass'}"
-            continue
-        return [each for statement in tree.body for each in single(statement)]
-
-
-# A line of IPython's: %magic, !command, ?help, help?, name = %magic, name = !command
-MAGIC = re.compile(r"(?P<indent>\s*)(?:[%!?].*|[\w.]+\?\??\s*$|(?P<name>[\w, ]+=\s*)[%!].*)")
-
-
-def single(statement):
-    """`import a, b` as two statements: that a isn't here doesn't take b with it."""
-    if not isinstance(statement, ast.Import):
-        return [statement]
-    return [ast.copy_location(ast.Import([alias]), statement) for alias in statement.names]
-
-
-def names_imported(statement):
-    """The names that an import binds."""
-    if isinstance(statement, ast.Import | ast.ImportFrom):
-        return {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
-    return set()
-
-
-def bound(statement):
-    """The names and attributes that an assignment binds."""
-    targets = statement.targets if isinstance(statement, ast.Assign) else []
-    nodes = [node for target in targets for node in ast.walk(target)]
-    return [
-        node
-        for node in nodes
-        if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store)
-    ]
-
-
-def is_plain(statement, imported):
-    """Whether a statement only defines: imports, functions, classes, and assignments without own calls.
-
-    setattr() is an assignment. One may call what is imported or built in, such as np.float32(1e-5); one that
-    calls the student's own code may be a training run.
-    """
-    if isinstance(statement, ast.If | ast.Try):
-        parts = [*statement.body, *statement.orelse]
-        if isinstance(statement, ast.Try):
-            parts += [each for handler in statement.handlers for each in handler.body] + statement.finalbody
-        return all(isinstance(part, ast.Pass) or is_plain(part, imported) for part in parts)
-    sets = (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Call)
-        and (isinstance(statement.value.func, ast.Name) and statement.value.func.id == "setattr")
-    )
-    if sets or isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
-        calls = [node for node in executed(statement) if isinstance(node, ast.Call)]
-        return all(root_of(call.func) in imported or hasattr(builtins, root_of(call.func)) for call in calls)
-    return isinstance(
-        statement,
-        ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Pass,
-    )
-
-
-def executed(node):
-    """The nodes of a statement, without the bodies of lambdas, which it only defines."""
-    yield node
-    for child in ast.iter_child_nodes(node):
-        if not (isinstance(node, ast.Lambda) and child is node.body):
-            yield from executed(child)
-
-
-def root_of(expression):
-    """The name that a chain of attributes and calls begins with, a constant's type; "" for anything else."""
-    while isinstance(expression, ast.Attribute | ast.Call):
-        expression = expression.value if isinstance(expression, ast.Attribute) else expression.func
-    if isinstance(expression, ast.Constant):
-        return type(expression.value).__name__
-    return expression.id if isinstance(expression, ast.Name) else ""
 
 
 if __name__ == "__main__":

@@ -1,94 +1,36 @@
-"""Two networks that train side by side in an asyncio task on the kernel's main loop. No widgets here.
+"""Two networks that train side by side, in a live task. No widgets here.
 
 The chosen network and its twin, which differs in little, start from the same weights and meet the same
-minibatches. Wishes (other settings, play, pause, step, back, branch, reset) may come from any thread: they
-are noted down, and the task sees to them between two slices of training.
+minibatches. To what any live training hears come going back, branches, and changes while it runs.
 """
 
 import asyncio
-import sys
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field
-from functools import cache
+from dataclasses import dataclass
 from math import inf
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
-from lab.data import Data, DataError
-from lab.live.deadline import Overdue, deadline
-from lab.live.history import History
-from lab.nn import compiled
+from lab.live.deadline import deadline
+from lab.live.explorer.history import History
+from lab.live.explorer.twin import Twin, differences, paired, varied, without_normalization
+from lab.live.task import SLICE, Frame, LiveTraining, naming
 from lab.nn.validation import require_number, shown
 from lab.probe import Signals, observe
 from lab.train import Config, Training
 from lab.train.borrowed import heard_fields, is_model
-from lab.train.config import unheard
-from lab.train.loop import OWN_DATA, SCORED_AT_ONCE, Accuracy, load_data
+from lab.train.loop import SCORED_AT_ONCE, Accuracy
 
-FRAME = 0.05  # seconds from frame to frame
 WHOLE_RUN = 200  # frames, ten seconds: how long a run takes whose speed isn't set
-BUSY = 0.05  # seconds of a frame that training and showing may take
-LAB = Path(__file__).resolve().parents[1]
-DATA_FIELDS = ("dataset", "train_size", "val_size", "preprocessing", "dtype", "stream_seed")
-SLICE = 0.01  # seconds of training after which the kernel may do something else
 SCORED_IN_A_SLICE = 50  # samples whose accuracy is measured together where an update takes longer than that
 LOOK, LOOK_UPDATES = 0.25, 3  # seconds from one observed update to the next, and as much as so many take
 UPDATE = 5  # seconds that an update of somebody's own code may take
 GHOST_AFTER = 10  # updates from which a run is worth a ghost
-DATA_SETS_KEPT = 4
 OWN_NET, OWN_MODEL = "network", "model"  # in `Side.own`: its maker, or the network as it is
 WHILE_IT_RUNS = {"learning_rate": "learning rate", "reg": "L2"}  # what `change` may change
-
-_loaded: dict[tuple, Any] = {}  # data sets by what names them, the latest last
-
-Twin = Callable[[Config], Config] | Config | Mapping | None
-
-
-def without_normalization(config: Config) -> Config:
-    """The twin that the explorer shows by default."""
-    return config.replace(normalization=None)
-
-
-def differences(config: Config, twin: Config) -> dict[str, Any]:
-    """The fields in which the twin differs from the configuration, with the twin's values."""
-    ours, theirs = asdict(config), asdict(twin)
-    return {name: value for name, value in theirs.items() if value != ours[name]}
-
-
-def naming(config: Config, data) -> Config:
-    """The configuration with the name of the data that is given, if any."""
-    if data is None:
-        return config
-    return config.replace(dataset=data.name if isinstance(data, Data) else OWN_DATA)
-
-
-def varied(config: Config, differing: Mapping[str, Any]) -> Config:
-    """The configuration with what differs in its twin, as far as the twin's model hears it."""
-    return config.replace(**{**differing, **unheard(differing.get("model", config.model))})
-
-
-def paired(config: Config, twin: Config) -> Config:
-    """The twin on the configuration's data and minibatches, also where its weights have another seed.
-
-    Raises ValueError for a twin that names other data.
-    """
-    if twin.data_seed is None and twin.seed != config.seed:
-        twin = twin.replace(data_seed=config.stream_seed)
-    for name in DATA_FIELDS:
-        ours, theirs = getattr(config, name), getattr(twin, name)
-        if ours != theirs and name != "dtype":  # networks of either take the same data
-            raise ValueError(
-                "the twin meets the chosen network's data, and the same minibatches: "
-                f"its {'data_seed' if name == 'stream_seed' else name} must be {ours!r}, not {theirs!r}"
-            )
-    return twin
 
 
 @dataclass(frozen=True)
@@ -103,33 +45,24 @@ class Side:
     own: tuple[str, ...] = ()  # what is somebody's own code: kinds of layers, OWN_NET or OWN_MODEL
 
 
-@dataclass(frozen=True)
-class Frame:
-    """What there is to see now. `run` counts the runs since the start, `number` the frames of this run."""
+@dataclass(frozen=True, kw_only=True)
+class RaceFrame(Frame):
+    """What there is to see of the two networks now."""
 
-    run: int
-    number: int
-    step: int
-    total_steps: int
     epoch: float
     steps_per_second: float
-    is_playing: bool
-    is_done: bool
     chosen: Side | None  # None until a first run could be made
     twin: Side | None
     ghost: Side | None = None  # the chosen network of the run before
     changes: tuple[tuple[int, str], ...] = ()  # (update, words): what was changed while it ran
     branched_at: int | None = None  # update since which the twin is the run as it was then
     returns: int = 0  # how often it went back since the start
-    note: str = ""  # what is being waited for
-    error: str = ""  # one sentence, empty if all is well
-    details: str = field(default="", repr=False)  # the traceback behind it
 
 
-class Race:
+class Race(LiveTraining):
     """Trains the two networks of a configuration and its twin, and calls `show(frame)` 20 times a second.
 
-    config: the chosen network's configuration. show: called in the event loop with each new Frame.
+    config: the chosen network's configuration. show: called in the event loop with each new RaceFrame.
     twin: what it runs against. None is the same without normalization, or, where `layers` is given, the
     same with the lab's own layers; a Config keeps the fields in which it differs from `config`; a mapping is
     the same network with these pairs of functions; a function makes the twin's Config from the chosen one.
@@ -147,7 +80,7 @@ class Race:
     def __init__(
         self,
         config: Config,
-        show: Callable[[Frame], None],
+        show: Callable[[RaceFrame], None],
         *,
         twin: Twin = None,
         data=None,
@@ -158,22 +91,13 @@ class Race:
     ):
         if speed is not None:
             require_number("speed, in updates from frame to frame,", speed, least=1, whole=True)
-        try:
-            self._loop = asyncio.get_running_loop()
-        except RuntimeError:
-            raise RuntimeError(
-                "training live needs a running event loop: open the notebook in Jupyter"
-            ) from None
+        super().__init__(config, show, data=data, play=play)
         if net is not None:
             heard_fields(net)  # refuses what is no network
             if layers is not None:
                 raise ValueError("net brings its own layers: leave net or layers out")
-        _take_one_blas_thread()
-        compiled.prepare()
-        config = naming(config, data)
-        self._data, self._data_name = data, config.dataset
-        self.speed, self._show, self._layers, self._net = speed, show, layers, net
-        self._race(config, twin)
+        self.speed, self._layers, self._net = speed, layers, net
+        self._race(self.config, twin)
         self._trainings: tuple[Training, ...] | None = None
         self._signals: list[Signals | None] = [None, None]
         self._history: History | None = None
@@ -181,32 +105,13 @@ class Race:
         self._is_another = False  # whether the next run is of another configuration and twin
         self._changes: list[tuple[int, str]] = []
         self._branched_at: int | None = None
-        self._run = self._frame = self._returns = 0
-        self._seconds, self._timed_steps = 0.0, 0  # spent training since the run began
+        self._returns = self._timed_steps = 0
         self._slice_began = 0.0
         self._looked = 0.0  # when an update was last observed
-        self._showing = 0.0  # seconds that the last frame took to show
-        self._note = self._error = self._details = ""
-
-        self._is_playing, self._restart = play, True
-        self._steps: deque[None] = deque()  # single steps that are still to be made
         self._back: deque[int | None] = deque()  # updates to go back to; None is one back
-        self._orders: deque[Callable[[], None]] = deque()  # what is to be done to the run that goes on
-        self._news = asyncio.Event()
-        self._task: asyncio.Task | None = self._loop.create_task(self._live())
-
-    @property
-    def config(self) -> Config:
-        """The chosen network's configuration, as it is wished."""
-        return self._first_config.replace(**self._wanted)
+        self._start()
 
     # --- wishes: may be called from any thread ---------------------------------------------------
-
-    def choose(self, **changes):
-        """Start again with these fields of the configuration changed. Of many changes the last one wins."""
-        self._wanted.update(changes)
-        self._restart = True
-        self._wake()
 
     def race(self, config: Config, twin: Twin = None):
         """Start again with another configuration and twin, see `Race`; the run before leaves no ghost."""
@@ -223,50 +128,17 @@ class Race:
         if not changes.keys() <= WHILE_IT_RUNS.keys():
             raise TypeError(f"only {', '.join(WHILE_IT_RUNS)} can change while a run goes on")
         self._wanted.update(changes)
-        self._orders.append(lambda: self._change(changes))
-        self._wake()
+        self.order(lambda: self._change(changes))
 
     def branch(self):
         """Let the run as it is now go on as the twin, so that what is changed from here on is seen."""
-        self._orders.append(self._branch)
-        self._wake()
-
-    def play(self):
-        """Train until the end or until a pause; at the end, start again."""
-        self._is_playing = True
-        if self._is_done:
-            self._restart = True
-        self._wake()
-
-    def pause(self):
-        """Stop training; what was reached stays."""
-        self._is_playing = False
-        self._wake()
-
-    def step(self):
-        """Make one update, and pause."""
-        self._is_playing = False
-        self._steps.append(None)
-        self._wake()
+        self.order(self._branch)
 
     def back(self, to: int | None = None):
         """Go back to just after update `to`, at least 1, and pause; None is one update back."""
         self._is_playing = False
         self._back.append(to)
         self._wake()
-
-    def reset(self):
-        """Go back to the first weights."""
-        self._restart = True
-        self._wake()
-
-    def look(self):
-        """Show a frame, also where nothing has changed."""
-        self._wake()
-
-    def stop(self):
-        """End for good."""
-        self._tell(self._cancel)
 
     def _race(self, config, twin):
         self._first_config, self._wanted = config, {}  # fields that differ from the first configuration
@@ -299,53 +171,23 @@ class Race:
             return tuple(layers or ())
         return (OWN_MODEL,) if is_model(net) else (OWN_NET,)
 
-    def _wake(self):
-        self._tell(self._news.set)
-
-    def _tell(self, what):
-        if not self._loop.is_closed():  # as it is when the kernel ends
-            self._loop.call_soon_threadsafe(what)
-
-    def _cancel(self):
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
-            self._trainings = self._history = None  # widgets outlast their cell, and these are large
+    def _forget(self):
+        self._trainings = self._history = None
 
     # --- the task ----------------------------------------------------------------------------------
 
-    async def _live(self):
-        """See to wishes, train, show; sleep while there is nothing to do."""
-        while self._task is not None:  # Python 3.11 may lose a cancellation in wait_for
-            began = self._loop.time()
-            self._news.clear()
-            try:
-                if self._restart:
-                    await self._begin()
-                else:
-                    with self._timed():
-                        await self._measure()
-                    while self._orders:
-                        self._orders.popleft()()
-                    if self._back:
-                        await self._go_back(self._back.popleft())
-                    elif self._is_playing:
-                        await self._train(self._pace(), until=began + BUSY - self._showing)
-                    elif self._steps:
-                        self._steps.popleft()
-                        await self._train(1)
-            except Exception as error:  # nobody else would see it: a task's exceptions are silent
-                self._report(error)
-            self._show_frame()
-            if self._restart or self._steps or self._back or self._frame == 1:
-                await asyncio.sleep(0)
-                continue
-            is_idle = not self._is_playing or self._is_done or bool(self._error)
-            try:
-                rest = None if is_idle else max(0.0, began + FRAME - self._loop.time())
-                await asyncio.wait_for(self._news.wait(), rest)
-            except TimeoutError:
-                pass
+    @property
+    def _is_urged(self):
+        return super()._is_urged or bool(self._back)
+
+    async def _go_on(self, until):
+        with self._timed():
+            await self._measure()
+        self._carry_out()
+        if self._back:
+            await self._go_back(self._back.popleft())
+        else:
+            await super()._go_on(until)
 
     async def _begin(self):
         """Make the two networks of a new run and their first update; where that fails the old ones stay."""
@@ -374,24 +216,6 @@ class Race:
         self._trainings, self._history, self._signals = trainings, history, signals
         self._changes, self._branched_at = [], None
         self._run, self._frame = self._run + 1, 0
-
-    async def _data_of(self, config):
-        """The data of a configuration, in memory or loaded beside the loop, which goes on meanwhile."""
-        if self._data is not None and config.dataset == self._data_name:
-            return self._data
-        key = tuple(getattr(config, name) for name in DATA_FIELDS)
-        if key not in _loaded:
-            self._note = "Loading the data."
-            self._show_frame()
-            try:
-                has_threads = sys.platform != "emscripten"
-                data = await asyncio.to_thread(load_data, config) if has_threads else load_data(config)
-            finally:
-                self._note = ""
-            while len(_loaded) >= DATA_SETS_KEPT:
-                del _loaded[next(iter(_loaded))]
-            _loaded[key] = data
-        return _loaded[key]
 
     async def _train(self, steps, until=inf):
         """Make so many updates of both networks, in slices; a wish or the time `until` ends it early."""
@@ -524,47 +348,21 @@ class Race:
     def _is_done(self):
         return self._trainings is not None and all(training.is_done for training in self._trainings)
 
-    def _report(self, error):
-        """Keep an error in words; training rests until something is changed."""
-        self._error = _in_words(error)
-        self._details = "".join(traceback.format_exception(error))
-
-    def _show_frame(self):
-        """Show how things stand; where that fails, try to show why."""
-        began = self._loop.time()
-        try:
-            self._show(self._next_frame())
-            self._showing = min(self._loop.time() - began, BUSY / 2)
-        except Exception as error:
-            self._report(error)
-            try:
-                self._show(self._next_frame())
-            except Exception as error_again:
-                problem = {"message": "the view of a race failed", "exception": error_again}
-                self._loop.call_exception_handler(problem)
-
     def _next_frame(self):
-        self._frame += 1
         chosen, twin = self._sides() or (None, None)
         longest = max(self._trainings, key=lambda training: training.step) if self._trainings else None
-        return Frame(
-            run=self._run,
-            number=self._frame,
+        return RaceFrame(
+            **self._told(),
             step=self._step,
             total_steps=longest.total_steps if longest else 0,
             epoch=longest.epoch if longest else 0.0,
             steps_per_second=self._timed_steps / self._seconds if self._seconds else 0.0,
-            is_playing=self._is_playing and not self._error,
-            is_done=self._is_done,
             chosen=chosen,
             twin=twin,
             ghost=self._ghost,
             changes=tuple(self._changes),
             branched_at=self._branched_at,
             returns=self._returns,
-            note=self._note,
-            error=self._error,
-            details=self._details,
         )
 
     def _sides(self):
@@ -575,23 +373,3 @@ class Race:
             Side(t.config, t.loss, list(t.measured), t.diverged_at, signals, kinds)
             for t, signals, kinds in zip(self._trainings or (), self._signals, own, strict=False)
         ]
-
-
-def _in_words(error) -> str:
-    """What went wrong: the lab's own sentence, or for all else the line of the student's code behind it."""
-    calls = traceback.extract_tb(error.__traceback__)
-    lab = [call for call in calls if Path(call.filename).is_relative_to(LAB)]
-    if isinstance(error, DataError) or (isinstance(error, ValueError) and calls[-1] in lab):
-        return str(error)
-    theirs = [call for call in calls if call not in lab and "site-packages" not in call.filename]
-    place = (theirs or calls)[-1]
-    where = f"(line {place.lineno} of {place.name}: {place.line})"
-    if isinstance(error, Overdue):
-        return f"An update {error} and was stopped; an endless loop? {where}"
-    return f"{type(error).__name__}: {error} {where}"
-
-
-@cache
-def _take_one_blas_thread():
-    """Once and for all in this process: small products lose by a second thread, and so does the browser."""
-    threadpool_limits(1, user_api="blas")

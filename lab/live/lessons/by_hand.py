@@ -13,7 +13,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from lab.live.lasting import Live
-from lab.live.lesson import FULL, number, small_batch, style_sheet
+from lab.live.lessons.lesson import FULL, number, small_batch, style_sheet
 from lab.nn import batchnorm_backward_alt, batchnorm_forward, layernorm_backward, layernorm_forward
 from lab.nn.validation import require_choice
 

@@ -1,7 +1,8 @@
 """A student's functions, called where they can do no harm.
 
-`Session` starts workers (`autograde.worker`) in the jail; `Part` is a fresh process there with the student's
-cells loaded. Its functions take and return arrays like any others, which is all that `lab.check` asks.
+`Session` starts workers (`autograde.jail.worker`) in the jail; `Child` is a fresh process there with the
+student's cells loaded. Its functions take and return arrays like any others, which is all that `lab.check`
+asks.
 """
 
 import os
@@ -15,11 +16,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from autograde import jail, wire
+from autograde.jail import bubblewrap, wire
 from lab.check import Stopped, leftovers
 from lab.check.assignments import UNNAMED, find
 
-WORKER = {name: Path(__file__).with_name(name) for name in ("worker.py", "wire.py", "standins.py")}
+BESIDE = ("worker.py", "cells.py", "sandbox.py", "standins.py", "wire.py")
+WORKER = {name: Path(__file__).with_name(name) for name in BESIDE}
 WORKER["leftovers.py"] = Path(leftovers.__file__)
 START = 30.0  # seconds that a jail may take to come up on a machine that is busy
 ROOM = 4 << 20  # bytes that one answer's arrays may take; a bool takes eight times that in a comparison
@@ -39,7 +41,7 @@ class Session:
 
     given: path of the assignment's own given.py. cells: sources of the student's code cells. assignment: the
     name of the one that says which functions and classes are asked for.
-    seconds_per_call: deadline of one call. seconds: of all of them together. jailed: see `autograde.jail`.
+    seconds_per_call: deadline of one call. seconds: of all of them together. jailed: whether in a jail.
     """
 
     def __init__(self, given, cells, *, assignment=UNNAMED, seconds_per_call=10.0, seconds=60.0, jailed=True):
@@ -62,7 +64,7 @@ class Session:
         """
         if self.process is None:
             self._start()
-        return Part(self, whole, max(whole, default=-1) if until is None else until)
+        return Child(self, whole, max(whole, default=-1) if until is None else until)
 
     def seconds_left(self):
         """Until the deadline of a call that begins now. Raises Stopped when the submission's time is over."""
@@ -84,12 +86,12 @@ class Session:
 
     def _start(self):
         if self.jailed:
-            line, environment = [*jail.command(self.files), f"{jail.INSIDE}/worker.py"], None
+            line, environment = [*bubblewrap.command(self.files), f"{bubblewrap.INSIDE}/worker.py"], None
         else:
             self.folder = tempfile.TemporaryDirectory(prefix="unjailed-")
-            for name, path in (jail.numpy_files() | self.files).items():
+            for name, path in (bubblewrap.numpy_files() | self.files).items():
                 Path(self.folder.name, name).symlink_to(path)
-            line = [*jail.PYTHON, str(Path(self.folder.name, "worker.py"))]
+            line = [*bubblewrap.PYTHON, str(Path(self.folder.name, "worker.py"))]
             environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
             line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
@@ -148,7 +150,7 @@ class Session:
                 raise TimeoutError
 
 
-class Part:
+class Child:
     """The student's names in a process of their own; use it as a context.
 
     functions: {name: function or class} of those asked for that the cells define.

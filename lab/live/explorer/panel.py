@@ -10,7 +10,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from lab.live import curves
-from lab.live.views import VIEWS
+from lab.live.explorer.views import VIEWS
 from lab.nn.models.architecture import MOST_LAYERS
 from lab.plot.colours import ROLES
 

@@ -8,24 +8,23 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from lab.files import ASSETS
 from lab.live import running, saving, words
 from lab.live.controls import FIELDS, Control, from_config, to_config
+from lab.live.explorer.panel import Panel
+from lab.live.explorer.parts import PINS, SAVED, copy_button, head_row, runs_fold, share_fold
+from lab.live.explorer.race import GHOST_AFTER, WHILE_IT_RUNS, Race, RaceFrame, Side
+from lab.live.explorer.scenes import scene_named
+from lab.live.explorer.twin import differences
+from lab.live.explorer.views import VIEWS
 from lab.live.lasting import Lasting
-from lab.live.panel import Panel
-from lab.live.race import FRAME, GHOST_AFTER, WHILE_IT_RUNS, Frame, Race, Side, differences, naming
-from lab.live.scenes import SCENES, scene_named
-from lab.live.views import VIEWS
+from lab.live.page import HIDDEN, SHOWN, alarm, fold, sheet
+from lab.live.task import FRAME, naming
 from lab.nn.validation import require_known
 from lab.train import Config
 from lab.train.borrowed import heard_fields
 from lab.train.config import NETWORK_FIELDS
 
 STYLES = ("controls.css", "explorer.css")
-SCRIPT = "explorer.js"
-PATIENCE = 15  # seconds without news while it trains; two updates of own code may take ten
-SPEEDS = (1, 2, 5, 10, 20, 50)  # updates from frame to frame
-TEN_SECONDS = 0  # in place of None, which to a selection means that nothing is selected
 LOSSES = tuple(name for name in VIEWS if name.startswith("loss"))
 OTHERS = tuple(name for name in VIEWS if name not in LOSSES)
 FIRST_VIEWS = ("accuracy", "activations", "update")  # beside the loss
@@ -33,15 +32,9 @@ FROM_OUTSIDE = tuple(name for name in OTHERS if VIEWS[name].x in ("updates", "ep
 FIRST_FROM_OUTSIDE = ("accuracy", "gradient", "update")  # of a network that the lab can't look into
 LOSS = 0, "solid"  # the curves that every frame draws
 PRESENTED = 2  # figures in large type; the style sheet hides the others
-PINS = ("pinned1", "pinned2", "pinned3")
 SAID_EVERY = 20  # frames from one sentence to the next: a screen reader wants to end it
 CATCH_UP = 4  # frames of a new run with as many messages, until all figures show it
-SAVED = {
-    "curves as CSV": ("csv", ""), "loss as PNG": ("png", "loss"), "loss as SVG": ("svg", "loss"),
-    "accuracy as PNG": ("png", "accuracy"), "accuracy as SVG": ("svg", "accuracy"),
-}  # fmt: skip
 REST = 6  # each so many frames draw the loss alone: with what axes and keys send, two messages are the mean
-HIDDEN, SHOWN = "none", ""  # values of layout.display
 
 
 class Explorer(Lasting):
@@ -49,10 +42,11 @@ class Explorer(Lasting):
 
     config: the chosen network to start from, a `Config` or a shared string "nl1:…"; its fields may also be
     given one by one, such as `Explorer(dataset="cifar10")`. scene: name of a scene to start with, see
-    `lab.live.scenes.SCENES`. twin, data, layers, speed: see `lab.live.race.Race`. play: whether it trains
-    from the start. show: names of the controls that are there at all; by default all of them, the less
-    needed ones behind a fold. lock: names of those that can't be moved.
-    views: of the three figures beside the loss, names of `lab.live.views.VIEWS`. presenter: large type.
+    `lab.live.explorer.scenes.SCENES`. twin, data, layers, speed: see `lab.live.explorer.race.Race`. play:
+    whether it trains from the start. show: names of the controls that are there at all; by default all of
+    them, the less needed ones behind a fold. lock: names of those that can't be moved.
+    views: of the three figures beside the loss, names of `lab.live.explorer.views.VIEWS`. presenter: large
+    type.
     net: a network of one's own, or the class or function that makes it, such as
     `Explorer(net=FullyConnectedNet)`; see `Race` and `lab.train.borrowed.borrow`. Controls that it doesn't
     hear are locked, and there is no view of what passes through its layers.
@@ -96,7 +90,7 @@ class Explorer(Lasting):
         config = naming((config or Config()).replace(**fields), data)
         if first and twin is None:
             twin = config.replace(**differences(first.config, first.twin))
-        self._frame: Frame | None = None
+        self._frame: RaceFrame | None = None
         self._pinned: list[tuple[str, Side]] = []
         self._later: list = []  # keys of what still has to be drawn, first what waits longest
         self._drawn: dict[Any, Any] = {"rates": 0, "share": config}  # the version drawn last, by key
@@ -114,9 +108,10 @@ class Explorer(Lasting):
             self._parts.presenter.value = True
 
     @property
-    def frame(self) -> Frame | None:
+    def frame(self) -> RaceFrame | None:
         """What the figures show, as numbers: losses, accuracies and signals of both networks, see
-        `lab.live.race.Frame`. None before there is a first run; after an error, what stayed on the screen."""
+        `lab.live.explorer.race.RaceFrame`. None before there is a first run; after an error, what stayed on
+        the screen."""
         return self._frame
 
     def train(self, config, twin=None):
@@ -152,32 +147,10 @@ class Explorer(Lasting):
         )
         main = [self._controls[f.name] for f in shown if f.is_main or show is not None]
         rest = [self._controls[f.name] for f in shown if not f.is_main and show is None]
-        more = _fold("more: rate, depth, data, …", [parts.live, *rest]) if rest else []
+        more = fold("more: rate, depth, data, …", [parts.live, *rest]) if rest else []
 
-        wishes = {
-            "play": ("Play", "play", "train until the end"),
-            "pause": ("Pause", "pause", "stop here; what was reached stays"),
-            "back": ("Back", "step-backward", "one update back"),
-            "step": ("Step", "step-forward", "one update of both networks"),
-            "reset": ("Reset", "undo", "back to the first weights"),
-        }
-        parts.wishes = {
-            wish: widgets.Button(description=label, icon=icon, tooltip=tooltip)
-            for wish, (label, icon, tooltip) in wishes.items()
-        }
-        speeds = sorted({*SPEEDS, speed or 1})
-        parts.speed = widgets.SelectionSlider(
-            options=[("a run in 10 s", TEN_SECONDS), *((f"{one} a frame", one) for one in speeds)],
-            value=speed or TEN_SECONDS, description="pace",
-        )  # fmt: skip
-        parts.scene = widgets.Dropdown(
-            options=[("choose a scene", ""), *((name, name) for name in SCENES)],
-            value=self._scene.name if self._scene else "", tooltip="scene",
-        )  # fmt: skip
-        parts.presenter = widgets.ToggleButton(description="Presenter", tooltip="large type, for a room")
         parts.title, parts.status, parts.sentence = widgets.HTML(), widgets.HTML(), widgets.HTML()
-        head = widgets.Box([*parts.wishes.values(), parts.speed, parts.scene, parts.presenter])
-        head.add_class("lab-head")
+        head = head_row(parts, speed, self._scene)
 
         self._panels = [
             Panel(LOSSES, "loss", self._look),
@@ -185,7 +158,7 @@ class Explorer(Lasting):
         ]
         panels = widgets.Box([panel.box for panel in self._panels])
         panels.add_class("lab-panels")
-        side = widgets.VBox([*main, *more, *self._runs_fold(), *self._share_fold(config)])
+        side = widgets.VBox([*main, *more, *runs_fold(parts), *share_fold(parts, config)])
         side.add_class("lab-side")
         body = widgets.Box([side, panels])
         body.add_class("lab-body")
@@ -195,52 +168,6 @@ class Explorer(Lasting):
     def _take_from(self, config):
         """What the controls show of a configuration, and its layers where they aren't of one size."""
         self._values = from_config(config) | {"hidden_dims": config.hidden_dims}
-
-    def _runs_fold(self):
-        """Pin, name and compare runs; branch; go back."""
-        parts = self._parts
-        parts.pin = widgets.Button(description="Pin this run", icon="thumb-tack", tooltip="its curves stay")
-        parts.branch = widgets.Button(
-            description="Branch", icon="code-fork",
-            tooltip="the run as it is goes on as the twin; change the learning rate or L2, and see",
-        )  # fmt: skip
-        parts.update = widgets.BoundedIntText(1, min=1, max=10**9, description="update")
-        parts.go_back = widgets.Button(description="Go back there", tooltip="back to just after this update")
-        parts.pins = []
-        for role in PINS:
-            name = widgets.Text(continuous_update=False, tooltip="name of the run")
-            figures = widgets.HTML()
-            again = widgets.Button(description="Open", tooltip="train with its settings")
-            remove = widgets.Button(description="Remove", tooltip="take its curves away")
-            box = widgets.VBox(
-                [name, figures, widgets.HBox([again, remove])], layout=widgets.Layout(display=HIDDEN)
-            )
-            box.add_class("lab-pin")
-            box.add_class(role)
-            parts.pins.append(
-                SimpleNamespace(name=name, figures=figures, again=again, remove=remove, box=box)
-            )
-        return _fold(
-            "runs: pin, branch, go back",
-            [
-                widgets.HBox([parts.pin, parts.branch]),
-                widgets.HBox([parts.update, parts.go_back]),
-                *(pin.box for pin in parts.pins),
-            ],
-        )
-
-    def _share_fold(self, config):
-        parts = self._parts
-        parts.share = widgets.Text(config.share(), description="share", continuous_update=False)
-        parts.copy = widgets.HTML(_copy_button(config.share()))
-        parts.saved = widgets.Dropdown(options=list(SAVED), tooltip="what to save")
-        parts.save = widgets.Button(description="Save", icon="download", tooltip="make the file")
-        parts.link = widgets.HTML()
-        note = widgets.HTML("<span>Paste a string from somebody else and press Enter: it opens.</span>")
-        return _fold(
-            "share and save",
-            [parts.share, parts.copy, note, widgets.HBox([parts.saved, parts.save]), parts.link],
-        )
 
     def _listen(self):
         """From here on callbacks may come from another thread: they only note down what is wished."""
@@ -366,13 +293,13 @@ class Explorer(Lasting):
 
     # --- frames: on the main loop ----------------------------------------------------------------------
 
-    def _runs(self, frame: Frame) -> list:
+    def _runs(self, frame: RaceFrame) -> list:
         """What is drawn, as `lab.plot.race.draw` takes it."""
         sides = self._sides(frame)
         names = self._names(sides, frame.branched_at is not None)
         return [(names[role], role.rstrip("123"), side) for role, side in sides.items()]
 
-    def _sides(self, frame: Frame) -> dict[str, Side]:
+    def _sides(self, frame: RaceFrame) -> dict[str, Side]:
         """Whose curves are drawn, by role, first those that lie below."""
         sides = {"ghost": frame.ghost}
         sides |= {role: side for role, (_, side) in zip(PINS, self._pinned, strict=False)}
@@ -387,7 +314,7 @@ class Explorer(Lasting):
             names["ghost"] = words.before(sides["ghost"], sides["chosen"])
         return names
 
-    def _show(self, frame: Frame):
+    def _show(self, frame: RaceFrame):
         """Draw a frame with two messages: the loss, and one of what else there is in turn."""
         jobs = {
             "status": ((frame.run, frame.number), self._draw_status),
@@ -418,7 +345,7 @@ class Explorer(Lasting):
             self._drawn[key] = version
             draw(frame)
 
-    def _jobs(self, frame: Frame) -> dict[Any, tuple[Any, Callable[[Frame], None]]]:
+    def _jobs(self, frame: RaceFrame) -> dict[Any, tuple[Any, Callable[[RaceFrame], None]]]:
         """All that can be drawn: {key: (version, function)}; what has its version is drawn already."""
         sides = self._sides(frame)
         names = self._names(sides, frame.branched_at is not None)
@@ -434,7 +361,7 @@ class Explorer(Lasting):
             "values": versions["layers"],
         }
         configs = tuple(side.config for side in sides.values())
-        jobs: dict[Any, tuple[Any, Callable[[Frame], None]]] = {
+        jobs: dict[Any, tuple[Any, Callable[[RaceFrame], None]]] = {
             "title": ((configs, events, self._scene, frame.step > 1), partial(self._draw_title, names)),
             "share": (configs[-1], self._draw_share),
             "rates": (frame.returns, self._draw_rates),
@@ -463,7 +390,7 @@ class Explorer(Lasting):
         self._parts.status.value = words.status(frame)
 
     def _draw_sentence(self, frame):
-        self._parts.sentence.value = words.spoken(frame, self._refused)
+        self._parts.sentence.value = words.spoken(frame, words.sentence(frame), self._refused)
 
     def _draw_title(self, names, frame):
         summary = words.summary(frame.chosen.config, frame.chosen.own)
@@ -479,7 +406,7 @@ class Explorer(Lasting):
 
     def _draw_share(self, frame):
         self._parts.share.value = frame.chosen.config.share()
-        self._parts.copy.value = _copy_button(self._parts.share.value)
+        self._parts.copy.value = copy_button(self._parts.share.value)
 
     def _draw_rates(self, frame):
         """Going back over a change takes it back."""
@@ -491,24 +418,6 @@ class Explorer(Lasting):
     def _draw_controls(self, configs, _frame):
         for control in self._controls.values():
             control.hear(*configs)
-
-
-def sheet(styles):
-    """A widget that shows nothing: it brings style sheets along, and what the page itself has to do."""
-    style = "".join((ASSETS / name).read_text("utf-8") for name in styles)
-    script = escape((ASSETS / SCRIPT).read_text("utf-8"))
-    return widgets.HTML(f'<style onload="{script}">{style}</style>', layout=widgets.Layout(display=HIDDEN))
-
-
-def alarm():
-    """A sentence that the script shows where the kernel is silent."""
-    said = (
-        f"The kernel has said nothing for {PATIENCE} seconds: it is busy with another cell, or gone. "
-        "If it is gone, run this cell again."
-    )
-    return widgets.HTML(
-        f'<div class="lab-lost" role="alert" data-seconds="{PATIENCE}" hidden>{escape(said)}</div>'
-    )
 
 
 def _unheard(net, controls):
@@ -532,25 +441,3 @@ def _saying(frame):
     """Changes when a sentence is due: once in a while, and at each frame where nothing trains."""
     is_resting = not frame.is_playing or frame.is_done
     return frame.number // (1 if is_resting else SAID_EVERY)
-
-
-def _fold(label, children):
-    """A button that shows and hides what lies behind it, and that; both work by keyboard."""
-    content = widgets.VBox(children, layout=widgets.Layout(display=HIDDEN))
-    content.add_class("lab-fold")
-    button = widgets.ToggleButton(description=f"▸ {label}", layout=widgets.Layout(width="auto"))
-    button.add_class("lab-folder")
-
-    def turn(change):
-        content.layout.display = SHOWN if change["new"] else HIDDEN
-        button.description = f"{'▾' if change['new'] else '▸'} {label}"
-
-    button.observe(turn, "value")
-    return [button, content]
-
-
-def _copy_button(text):
-    return (
-        f'<button class="jupyter-button lab-copy" onclick="navigator.clipboard.writeText(\'{text}\')">'
-        "Copy the string</button>"
-    )

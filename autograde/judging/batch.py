@@ -8,13 +8,10 @@ import contextlib
 import csv
 import errno
 import json
-import logging
 import multiprocessing
 import os
 import signal
-import sys
 import threading
-import warnings
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -26,13 +23,12 @@ from typing import Any
 
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
-from nbgrader.coursedir import CourseDirectory
 from nbgrader.exchange import ExchangeFactory
 from tqdm import tqdm
-from traitlets.config.loader import PyFileConfigLoader
 
 from autograde.course import Course, assignments, build, is_current, write_whole
-from autograde.intake import is_graded, take_in_all, unmark
+from autograde.intake.submissions import is_graded, take_in_all, unmark
+from autograde.judging.nbgrader import Failed, NbGrader
 from lab.train.cluster import connected, finished
 from lab.train.workers import begin
 
@@ -40,10 +36,6 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}  # of an error tha
 ROOM = 1_000_000  # bytes; what grading one submission writes
 FEW = 20  # submissions, for which another process that writes feedback isn't worth its start
 DIED = "the process that graded it died, and once more when it was graded alone (out of memory, perhaps)."
-
-
-class Failed(RuntimeError):
-    """nbgrader couldn't do it; the sentence says why."""
 
 
 @dataclass
@@ -75,76 +67,6 @@ class Summary:
         if self.interrupted:
             lines.append("Interrupted: what is graded is kept, `lab course grade` goes on with the rest.")
         return "\n".join(lines)
-
-
-class NbGrader:
-    """nbgrader in this process, for one course; its log is kept to say what went wrong."""
-
-    def __init__(self, course: Course, jail: bool = True):
-        self.course = course
-        # nbgrader calls `alembic` by its name when it makes the gradebook.
-        programs = str(Path(sys.executable).parent)
-        if programs not in os.environ.get("PATH", "").split(os.pathsep):
-            os.environ["PATH"] = programs + os.pathsep + os.environ.get("PATH", os.defpath)
-        # The file, not `configure`: what the teacher added in it counts here too.
-        self.config = PyFileConfigLoader("nbgrader_config.py", str(course.folder)).load_config()
-        if not jail:
-            self.config.Judge.jail = False
-        self.log = logging.getLogger(f"autograde.nbgrader.{os.getpid()}")
-        self.log.propagate = False
-        self.log.setLevel(logging.WARNING)
-        self.said: list[str] = []
-        self.log.handlers = [_Keeper(self.said)]
-        logging.getLogger("tornado.application").setLevel(logging.CRITICAL)  # the gradebook's: raised as well
-
-    def convert(self, converter, student: str = "*", without=(), force: bool = True) -> None:
-        """Run a converter over a student's submission, or all but some. `Failed` with the last reason."""
-        directory = self._directory(student, without)
-        run = converter(coursedir=directory, config=self.config, log=self.log)
-        run.force = force
-        self._start(run)
-
-    def exchange(self, what: str, **settings) -> list[str]:
-        """Run a step of the exchange, such as "Collect"; gives back the warnings."""
-        directory = self._directory()
-        factory = ExchangeFactory(config=self.config, log=self.log)
-        run = getattr(factory, what)(coursedir=directory, config=self.config, log=self.log)
-        for name, value in settings.items():
-            setattr(run, name, value)
-        self._start(run)
-        return list(self.said)
-
-    def _directory(self, student="*", without=()):
-        directory = CourseDirectory(config=self.config, log=self.log)
-        directory.assignment_id, directory.student_id = self.course.assignment, student
-        directory.student_id_exclude = ",".join(without)
-        return directory
-
-    def _start(self, run) -> None:
-        self.said.clear()
-        where = os.getcwd()
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # nbgrader's own use of SQLAlchemy and nbconvert
-                run.start()
-        except (Exception, SystemExit) as reason:  # nbgrader's exchange ends the process where it fails
-            words = self.said[0] if self.said else f"{type(reason).__name__}: {reason}"
-            raise Failed(words) from reason
-        finally:
-            os.chdir(where)
-
-
-class _Keeper(logging.Handler):
-    """Keeps the last line of each error and warning: of a traceback, what was raised."""
-
-    def __init__(self, said: list[str]):
-        super().__init__(logging.WARNING)
-        self.said = said
-
-    def emit(self, record):
-        lines = record.getMessage().strip().splitlines()
-        if lines and not lines[0].startswith("There was an error processing assignment"):
-            self.said.append(lines[-1].strip())
 
 
 def release(course: Course, force: bool = False) -> str:
@@ -288,7 +210,7 @@ def _clustered(course, students, scheduler, jail) -> Iterator[tuple[str, str | N
 
 
 def _trouble() -> str | None:
-    from autograde.jail import trouble
+    from autograde.jail.bubblewrap import trouble
 
     return trouble()
 

@@ -7,85 +7,23 @@ minibatches, and so do the seeds of a point; others train one by one. No widgets
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from math import ceil, inf
 from sys import maxsize
-from typing import Any
 
 import numpy as np
 
-from lab.live.race import SLICE, Frame, Race
-from lab.nn.models.architecture import PLACEMENTS
+from lab.live.sweep.axes import AXES
+from lab.live.task import SLICE, Frame, LiveTraining
 from lab.nn.validation import require_choice
 from lab.train import Config, Training
 from lab.train.loop import POPULATION_FIELDS
 
-MODES = (None, "batchnorm", "layernorm")  # a curve for each normalization, where an axis names no others
 TOGETHER = 5  # members of a population: measuring the accuracy of more would not fit in a slice
 PIECE = 0.007  # seconds of a slice that are kept for its last piece of work
 USUAL = Config(hidden_dims=(50,) * 4, batch_size=32, epochs=5)
-
-
-def _spread(first, last, count=20):
-    """So many numbers at equal ratios from 10**first to 10**last, as they are read."""
-    return tuple(float(f"{value:.2g}") for value in np.logspace(first, last, count))
-
-
-@dataclass(frozen=True)
-class Axis:
-    """What a sweep goes through: values of a field of `Config`, numbers or choices.
-
-    values: rising, or strings. base: of the logarithm that spreads numbers evenly; choices stand one apart.
-    fields: what else is set. modes: the normalizations. once: those of them that make no difference between
-    the values, so one network stands for all. seeds: how many networks a point trains, as one population,
-    which start from different weights and meet the same minibatches.
-    """
-
-    values: tuple[Any, ...]
-    base: int = 10
-    fields: Mapping[str, Any] = field(default_factory=dict)
-    modes: tuple[str | None, ...] = MODES
-    once: tuple[str | None, ...] = ()
-    seeds: int = 1
-
-    @property
-    def is_of_choices(self) -> bool:
-        return isinstance(self.values[0], str)
-
-    @property
-    def places(self) -> np.ndarray:
-        """Where the values stand: their logarithms, or their numbers."""
-        if self.is_of_choices:
-            return np.arange(len(self.values), dtype=float)
-        return np.log(self.values) / np.log(self.base)
-
-    def nearest(self, value) -> int:
-        """The index of the value nearest to a number; of a choice that isn't there, the first."""
-        if self.is_of_choices:
-            return self.values.index(value) if value in self.values else 0
-        return int(np.abs(np.array(self.values) - value).argmin())
-
-
-AXES = {
-    "weight_scale": Axis(_spread(-4, 0)),
-    "batch_size": Axis(tuple(2**k for k in range(1, 9)), base=2, fields={"initialization": "he"}),
-    "learning_rate": Axis(
-        _spread(-3, 1), fields={"initialization": "he", "optimizer": "sgd", "learning_rate": 0.1}
-    ),
-    "activation": Axis(
-        ("relu", "leaky_relu", "tanh", "sigmoid"),
-        fields={"initialization": "he", "hidden_dims": (50,) * 8}, seeds=5,
-    ),
-    "placement": Axis(
-        PLACEMENTS, modes=(None, "batchnorm", "layernorm", "rmsnorm"), once=(None,), seeds=3,
-        fields={
-            "model": "residual", "hidden_dims": (20,) * 64, "initialization": "he", "batch_size": 50,
-            "optimizer": "sgd", "learning_rate": 0.05, "epochs": 2,
-        },
-    ),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -128,31 +66,32 @@ class Group:
     values: np.ndarray  # their indices
 
 
-class Grid(Race):
+class Grid(LiveTraining):
     """Trains the networks of a sweep instead of a pair, and calls `show(frame)` 20 times a second.
 
-    name: a key of AXES. config: what all networks have in common. show, data, play: see `Race`; going back,
-    branches and changes on the way are for a pair, and do nothing here.
+    name: a key of AXES. config: what all networks have in common. show, data, play: see `LiveTraining`.
     Raises ValueError for an axis that doesn't exist, RuntimeError where no event loop is running.
     """
 
     def __init__(self, name: str, config: Config, show: Callable[[GridFrame], None], *, data=None, play=True):
         require_choice("the axis of a sweep", name, AXES)
+        super().__init__(config, show, data=data, play=play)
         self.name, self.axis = name, AXES[name]
         self._heats: list[list[Group]] = []  # one after the other; in a heat the groups take turns
         self._turns: Iterator[None] = iter(())
         self._is_over = False
-        super().__init__(config, show, data=data, speed=maxsize, play=play)  # type: ignore[arg-type]
+        self._start()
 
     def config_of(self, mode: int, value: int) -> Config:
         """The configuration of a point, with its first seed, by the indices of normalization and value."""
         varied = {"normalization": self.axis.modes[mode], self.name: self.axis.values[value]}
         return self.config.replace(**varied)
 
-    def order(self, do: Callable[[], None]):
-        """Call this in the task, between two slices of training; what it raises is shown in words."""
-        self._orders.append(do)
-        self._wake()
+    def _pace(self):
+        return maxsize  # as many as there is time for
+
+    def _forget(self):
+        self._heats, self._turns = [], iter(())
 
     async def _begin(self):
         """Make the networks of a new run; where that fails the old ones stay."""
@@ -214,22 +153,11 @@ class Grid(Race):
         return self._is_over
 
     def _next_frame(self):
-        self._frame += 1
         trainings = [group.training for heat in self._heats for group in heat]
         return GridFrame(
-            run=self._run,
-            number=self._frame,
+            **self._told(),
             step=sum(t.step for t in trainings),
             total_steps=sum(t.step if t.is_done else t.total_steps for t in trainings),
-            epoch=0.0,
-            steps_per_second=0.0,
-            is_playing=self._is_playing and not self._error,
-            is_done=self._is_over,
-            chosen=None,
-            twin=None,
-            note=self._note,
-            error=self._error,
-            details=self._details,
             results=self._results(),
             seconds=self._seconds,
         )

@@ -19,7 +19,7 @@ from nbgrader.utils import notebook_hash
 from traitlets import Unicode
 
 from autograde.course import Course, is_name
-from autograde.intake import (
+from autograde.intake.submissions import (
     COMPANIONS,
     MOST_BYTES,
     MOST_FILES,

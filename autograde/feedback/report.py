@@ -14,8 +14,8 @@ from nbgrader.api import Gradebook
 
 from autograde.assignments import find
 from autograde.course import Course, write_whole
-from autograde.feedback import with_capital
-from autograde.similarity import pairs
+from autograde.feedback.pages import with_capital
+from autograde.feedback.similarity import pairs
 from lab.check import Mutant
 
 MOST_MISTAKES = 8  # for one lecture

@@ -17,7 +17,7 @@ from traitlets import Unicode
 
 from autograde.assignments import find
 from autograde.course import Course
-from autograde.intake import Taken
+from autograde.intake.submissions import Taken
 
 
 class Canonical(NbGraderPreprocessor):

@@ -19,7 +19,7 @@ class Scene:
     """One thing to see in a race between the chosen network and its twin.
 
     config, twin: of the two networks. look: what to look for, one line. question: to ask the class first.
-    views: names of the three figures beside the loss, see `lab.live.views.VIEWS`.
+    views: names of the three figures beside the loss, see `lab.live.explorer.views.VIEWS`.
     claim: what is promised, in a sentence: `gap(chosen, twin)`, measured on the two trainings after `steps`
     updates, is at least `least`.
     """

@@ -2,7 +2,7 @@
 
 Inside there is no network, no other process, no file that can be written, and of this machine only the
 system's libraries, Python, NumPy and the files that are named. What one process may take (memory, time,
-new processes) it limits itself, in `autograde.worker`, before it reads a line of the student's.
+new processes) it limits itself, in `autograde.jail.sandbox`, before it reads a line of the student's.
 """
 
 import shutil

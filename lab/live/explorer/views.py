@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lab.live import curves
-from lab.live.race import Side
+from lab.live.explorer.race import Side
 
 Curve = tuple[np.ndarray, np.ndarray]
 

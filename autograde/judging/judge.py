@@ -1,7 +1,7 @@
 """The judge: scores the graded cells of a submission without running them.
 
 nbgrader runs a notebook in a kernel and believes what it prints there. Here the student's functions run in
-a jail (`autograde.remote`), and this side, which they can't reach, draws the inputs, knows the answers,
+a jail (`autograde.jail.session`), and this side, which they can't reach, draws the inputs, knows the answers,
 compares and counts. What lands in the notebook is what nbgrader reads from one that was run: a report, and
 the score as the result of the cell.
 """
@@ -23,7 +23,7 @@ from traitlets import Bool, Unicode
 
 from autograde.assignments import find
 from autograde.course import Course, printable, write_whole
-from autograde.remote import Raised, Session
+from autograde.jail.session import Raised, Session
 from lab.check import Exam, Stopped, examine
 
 

@@ -1,0 +1,1 @@
+"""How submissions are graded: the judge of one, and the batch of all."""
