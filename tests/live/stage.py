@@ -10,7 +10,7 @@ from lab.live import task
 from lab.live.explorer import race
 from lab.nn import relu_backward, relu_forward
 from lab.train import Config
-from lab.train.loop import OWN_DATA
+from lab.train.samples import OWN_DATA
 
 CONFIG = Config(  # of 500 updates
     dataset=OWN_DATA, hidden_dims=(8, 8), batch_size=10, epochs=100, weight_scale=0.3

@@ -12,7 +12,7 @@ from lab.nn.models import MODELS
 from lab.nn.models.architecture import SHAPING
 from lab.train import Config, train
 from lab.train.config import unheard
-from lab.train.loop import load_data
+from lab.train.samples import load_data
 from tests.live.figure import classes
 from tests.live.one_control import BY_NAME, DEFAULTS, by_hand, control_of, shown
 

@@ -8,7 +8,7 @@ from lab.live.explorer.widget import OTHERS
 from lab.nn import relu_backward, relu_forward
 from lab.nn.layers import FUNCTIONS
 from lab.train import Config
-from lab.train.loop import OWN_DATA
+from lab.train.samples import OWN_DATA
 from tests.live.explorer.one_explorer import assert_all_shows_the_last_frame, explore
 from tests.live.stage import CONFIG, live, small_data, until
 

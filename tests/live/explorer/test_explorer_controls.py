@@ -14,7 +14,7 @@ from lab.live.controls import FIELDS, from_config
 from lab.live.explorer.parts import SPEEDS, TEN_SECONDS
 from lab.live.explorer.views import VIEWS
 from lab.train import Config, Training
-from lab.train.loop import OWN_DATA
+from lab.train.samples import OWN_DATA
 from tests.live.explorer.one_explorer import LABELS, PINS, assert_all_shows_the_last_frame, explore
 from tests.live.stage import CONFIG, frames_pass, live, small_data, until
 

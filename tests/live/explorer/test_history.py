@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from lab.live import history
+from lab.live.explorer import history
 from lab.live.explorer.history import EVERY, LEAST, MOST, History
 from lab.train import Training
 from tests.live.stage import CONFIG, small_data

@@ -141,7 +141,7 @@ async def test_controls_live_while_data_loads(monkeypatch):
         assert go.wait(PATIENCE)
         raise DataError("no such data")
 
-    monkeypatch.setattr("lab.train.loop.load", load)
+    monkeypatch.setattr("lab.train.samples.load", load)
     race, frames = start()
     await until(lambda: frames)
     race.choose(dataset="mnist", seed=321)
@@ -157,7 +157,7 @@ async def test_missing_data_is_said_in_words(monkeypatch):
     def load(*_, **__):
         raise DataError("there is no network, and the folder of LAB_DATA has no CIFAR-10")
 
-    monkeypatch.setattr("lab.train.loop.load", load)
+    monkeypatch.setattr("lab.train.samples.load", load)
     _, frames = start(CONFIG.replace(dataset="cifar10", seed=123), data=None)
     await until(lambda: frames and frames.last.error)
     assert frames[0].note == "Loading the data."

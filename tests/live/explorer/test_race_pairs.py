@@ -271,7 +271,7 @@ async def test_back_before_a_branch_brings_the_twin_back():
 @live
 async def test_frames_go_before_updates(monkeypatch):
     """However many updates a frame should have, it ends when its time is over."""
-    monkeypatch.setattr("lab.live.explorer.task.BUSY", 0.02)
+    monkeypatch.setattr("lab.live.task.BUSY", 0.02)
     race, frames = start(CONFIG.replace(epochs=1_000_000), layers=slow_relu(), speed=1_000_000)
     await until(lambda: len(frames) >= 5)
     steps = [frame.step for frame in frames]

@@ -9,7 +9,8 @@ from lab import Config, Training
 from lab.live.explorer.scenes import SCENES, scene_named
 from lab.live.explorer.views import VIEWS
 from lab.probe import observe
-from lab.train.loop import blas_threads, load_data
+from lab.train.loop import blas_threads
+from lab.train.samples import load_data
 
 SEEDS = range(5)
 
