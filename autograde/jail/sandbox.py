@@ -14,6 +14,9 @@ FILES = 32
 
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}  # as seccomp calls them
 # System calls that start processes, reach others or widen rights: their numbers on the two architectures.
+# No list of what is allowed: this process has no rights, no network and no file to write, and can't get any,
+# so what stays open reaches nobody. But a new libc or NumPy that needs a call which such a list doesn't know
+# would fail every submission of a class, on the day of grading. For the jail as a whole it must allow forks.
 DENIED = {
     "fork": (57, None), "vfork": (58, None), "clone": (56, 220), "clone3": (435, 435),
     "execve": (59, 221), "execveat": (322, 281), "socket": (41, 198), "socketpair": (53, 199),
@@ -23,7 +26,13 @@ DENIED = {
     "bpf": (321, 280), "perf_event_open": (298, 241), "userfaultfd": (323, 282),
     "io_uring_setup": (425, 425), "kill": (62, 129), "tkill": (200, 130), "tgkill": (234, 131),
     "memfd_create": (319, 279), "open_by_handle_at": (304, 265), "init_module": (175, 105),
-    "finit_module": (313, 273), "kexec_load": (246, 104),
+    "finit_module": (313, 273), "delete_module": (176, 106), "kexec_load": (246, 104),
+    "kexec_file_load": (320, 294), "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240),
+    "pidfd_open": (434, 434), "pidfd_send_signal": (424, 424), "pidfd_getfd": (438, 438),
+    "process_madvise": (440, 440), "process_mrelease": (448, 448), "kcmp": (312, 272),
+    "name_to_handle_at": (303, 264), "open_tree": (428, 428), "move_mount": (429, 429),
+    "fsopen": (430, 430), "fsconfig": (431, 431), "fsmount": (432, 432), "fspick": (433, 433),
+    "mount_setattr": (442, 442), "memfd_secret": (447, 447), "personality": (135, 92),
 }  # fmt: skip
 
 

@@ -37,6 +37,8 @@ ATTEMPTS = {  # name: (an expression, what has to come of it)
     "a thread": ("_thread.start_new_thread(print, ())", "RuntimeError"),
     "a signal to the first process": ("os.kill(1, 9)", "PermissionError"),
     "a signal to the one before": ("os.kill(os.getppid(), 9)", "PermissionError"),
+    "a signal with a value": ("ctypes.CDLL(None).sigqueue(os.getppid(), 0, None)", "-1"),
+    "a signal by a descriptor": ("signal.pidfd_send_signal(os.pidfd_open(1), 0)", "PermissionError"),
     "memory": ("bytearray(3 << 30)", "MemoryError"),
     "much memory by NumPy": ("np.ones((1 << 14, 1 << 15))", "MemoryError"),
     "a higher limit": ("resource.setrlimit(resource.RLIMIT_AS, (-1, -1))", "ValueError|PermissionError"),
@@ -48,7 +50,7 @@ ATTEMPTS = {  # name: (an expression, what has to come of it)
     "packages": ("__import__('nbgrader')", "ModuleNotFoundError"),
 }  # fmt: skip
 CELL = """
-import _thread, os, resource, socket, subprocess, sys
+import _thread, ctypes, os, resource, signal, socket, subprocess, sys
 import numpy as np
 NEW = os.O_WRONLY | os.O_CREAT
 
