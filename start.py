@@ -393,7 +393,7 @@ def check(pytest_arguments):
     if failed:
         print("FAILED: " + ", ".join(failed), flush=True)
     # Two processes, one of them for the browser; `-- -n0` takes one, with the debugger and the output.
-    pytest = [PYTHON, "-m", "pytest", "--numprocesses=2", "--dist=loadgroup", "--no-loadscope-reorder"]
+    pytest = [PYTHON, "-m", "pytest", "--numprocesses=2", "--no-loadscope-reorder"]
     return subprocess.call(pytest + pytest_arguments, cwd=ROOT) or len(failed)
 
 

@@ -40,19 +40,29 @@ def wheel(tmp_path_factory):
 
 @pytest.hookimpl(tryfirst=True)  # before pytest looks at the markers
 def pytest_collection_modifyitems(items):
-    """Where tests run in several processes, a file is not divided, and all browsers are in one of them, first
-    of all, for they take longest. Of a product every so many cases are everyday tests, the others long.
-    """
+    """The browser's tests come first, for they take longest. Of a product every so many cases are everyday
+    tests, the others long."""
     items.sort(key=lambda item: item.get_closest_marker("browser") is None)
     seen = Counter[str]()
     for item in items:
-        is_browser = item.get_closest_marker("browser") is not None
-        item.add_marker(pytest.mark.xdist_group("browser" if is_browser else item.path.name))
         if product := item.get_closest_marker("product"):
             test = item.nodeid.partition("[")[0]
             if seen[test] % product.kwargs["every"]:
                 item.add_marker("long")
             seen[test] += 1
+
+
+@pytest.hookimpl(optionalhook=True)  # where tests run in several processes
+def pytest_xdist_make_scheduler(config, log):
+    """A file is not divided, so what its tests share is made once, and all browsers are in one process."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = Path(nodeid.partition("::")[0])
+            return "browser" if "browser" in file.parts else str(file)
+
+    return ByFile(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

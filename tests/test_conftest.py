@@ -95,3 +95,22 @@ def test_of_a_product_every_so_many_cases_are_everyday_tests(tmp_path):
         lines = answer.stdout.splitlines()
         assert {k for k in range(7) if f"PASSED test_products.py::test_case[{k}]" in lines} == passed
         assert ("PASSED test_products.py::test_run" in lines) == (not chosen)
+
+
+def test_of_several_processes_each_takes_whole_files_and_one_all_browsers(tmp_path):
+    shutil.copy(Path(__file__).with_name("conftest.py"), tmp_path)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n    browser\n")
+    files = ["test_a.py", "test_b.py", "browser/test_c.py", "browser/test_d.py"]
+    for name in files:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        mark = "pytestmark = pytest.mark.browser" * name.startswith("browser")
+        cases = "@pytest.mark.parametrize('k', range(6))\ndef test(k): time.sleep(0.05)"
+        path.write_text(f"import pytest, time\n{mark}\n{cases}\n")
+    command = [sys.executable, "-m", "pytest", "-v", "-n2", "--no-loadscope-reorder"]
+    answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    lines = [line.split() for line in answer.stdout.splitlines() if line.startswith("[gw")]
+    assert len(lines) == 24, answer.stdout
+    where = {name: {line[0] for line in lines if name in line[-1]} for name in files}
+    assert all(len(processes) == 1 for processes in where.values())
+    assert where["browser/test_c.py"] == where["browser/test_d.py"] != where["test_a.py"]

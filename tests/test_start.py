@@ -433,7 +433,7 @@ def test_any_failing_check_fails_the_test_command(start, monkeypatch, failing):
     monkeypatch.setattr(subprocess, "call", call)
     assert bool(start.check(["-x"])) == bool(failing)
     assert called[:3] == ["ruff check .", "ruff format --check .", "mypy"]
-    assert called[3:] == ["python -m pytest --numprocesses=2 --dist=loadgroup --no-loadscope-reorder -x"]
+    assert called[3:] == ["python -m pytest --numprocesses=2 --no-loadscope-reorder -x"]
 
 
 @pytest.mark.parametrize(("flags", "given"), [([], ["-m", "not long"]), (["--all"], [])])
