@@ -3,9 +3,10 @@
 import linecache
 import traceback
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,6 +38,9 @@ class Answer(NamedTuple):
     is_rounded: bool = False
 
 
+Answers = Mapping[str, Answer]  # by the name of the check
+
+
 def run_checks(implementation: Pair, exam: Exam | None = None) -> dict[str, str | None]:
     """{name of the check: None or a sentence} for all checks of the implementation's layer.
 
@@ -51,7 +55,7 @@ def run_checks(implementation: Pair, exam: Exam | None = None) -> dict[str, str 
     }
 
 
-def ask(one: Check, implementation: Pair, exam: Exam) -> Answer:
+def ask(one: Check, implementation: Any, exam: Exam) -> Answer:
     """The `Answer` of one check; an exception of the implementation is an answer too."""
     sentences: list[str] = []
     remarks: list[str] = []
@@ -77,7 +81,7 @@ def ask(one: Check, implementation: Pair, exam: Exam) -> Answer:
     return Answer(message, tuple(dict.fromkeys(remarks)), tuple(seen), error, is_rounded)
 
 
-def is_right(answer: Answer, one: Check, implementation: Pair, exam: Exam) -> bool:
+def is_right(answer: Answer, one: Check, implementation: Any, exam: Exam) -> bool:
     """Whether a check passed, or complains of nothing but that numbers were float32 on the way.
 
     What float32 leaves is noise: it jumps where the inputs hardly move. The error of a formula moves along.

@@ -1,14 +1,27 @@
 """What is asked in an assignment: parts of code with their checks, figures, choices; and known mistakes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isclose
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from lab.check.checks import CHECKS, Check
+from lab.check.problem import Pair
+from lab.check.variant import Variant
 
 SHAPES = "shapes"  # what is wrong where code fits some shapes only
+
+
+class Known(Pair, Protocol):
+    """A wrong implementation that is known, with the sentence that names it."""
+
+    @property
+    def sentence(self) -> str: ...
+    @property
+    def hint(self) -> str: ...
+    @property
+    def is_backward(self) -> bool: ...
 
 
 class Row(NamedTuple):
@@ -24,7 +37,7 @@ class Row(NamedTuple):
     what: tuple[str, ...] = ()
 
     @property
-    def name(self):
+    def name(self) -> str:
         """What the result is called."""
         return f"{self.check}: {' and '.join(self.what)}" if self.what else self.check
 
@@ -46,7 +59,7 @@ class Part(NamedTuple):
     steps: Callable | None = None
 
     @property
-    def is_class(self):
+    def is_class(self) -> bool:
         """Whether a network's class is asked for, not a layer's functions."""
         return self.layer == "network"
 
@@ -74,11 +87,11 @@ class Figure(NamedTuple):
         return f"must be {allowed}, not {value!r:.40}"
 
 
-def _none_known(layer, variant, forward=None) -> list:
+def _none_known(layer: str, variant: Variant, forward: Any = None) -> Sequence[Known]:
     return []
 
 
-def _no_hint(wrong, layer) -> str:
+def _no_hint(wrong: set[str], layer: str) -> str:
     return ""
 
 
@@ -96,7 +109,7 @@ class Assignment:
     parts: Mapping[str, Part]
     figures: Mapping[str, Mapping[str, Figure]] = field(default_factory=dict)
     choices: Mapping[str, int] = field(default_factory=dict)
-    known: Callable[..., list] = _none_known
+    known: Callable[..., Sequence[Known]] = _none_known
     mutants: tuple = ()
     errors: tuple[tuple[str, str, str], ...] = ()
     hint: Callable[[set[str], str], str] = _no_hint

@@ -35,7 +35,7 @@ class Check(NamedTuple):
     """A question, for some layers; its docstring says which."""
 
     layers: tuple[str, ...]
-    run: Callable[[Pair, Exam], Found]
+    run: Callable[[Any, Exam], Found]  # of a `Pair`, or of what makes a network
 
 
 CHECKS: dict[str, Check] = {}

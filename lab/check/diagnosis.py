@@ -6,13 +6,17 @@ gives the same in every check that looks at it, so two mistakes in different asp
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from lab.check.answers import Stopped, ask, is_right
-from lab.check.assignment import SHAPES
+from lab.check.answers import Answers, Stopped, ask, is_right
+from lab.check.assignment import SHAPES, Assignment, Known
 from lab.check.checks import CHECKS, applicable
+from lab.check.comparison import Comparison
+from lab.check.exam import Exam
+from lab.check.problem import Pair
 
 # Where a mutant can't give the same numbers, which checks fail tells it: what is rounded is noise.
 BY_PATTERN = (
@@ -42,19 +46,23 @@ ERRORS = (
 )  # fmt: skip
 
 
-def diagnose(answers, implementation, exam, assignment):
+Mistakes = tuple[tuple[str, ...], str]  # sentences, and a hint
+Aspects = dict[str, list[str]]  # {what is compared: names of the checks that look at it}
+
+
+def diagnose(answers: Answers, implementation: Pair, exam: Exam, assignment: Assignment) -> Mistakes:
     """(mistakes, hint) for the answers {name of the check: Answer} of one part."""
     forward = of_forward(implementation, exam, assignment) if implementation.backward else None
     candidates = assignment.known(implementation.layer, exam.variant, forward)
     if implementation.backward and forward is None:  # then what is wrong with the gradients isn't from there
-        candidates.sort(key=lambda one: not one.is_backward)
+        candidates = sorted(candidates, key=lambda one: not one.is_backward)
     found = _by_values(answers, candidates, exam) or _by_pattern(answers, candidates, exam)
     mistakes, hints = [each.sentence for each in found], [each.hint for each in found]
     if not found:
         mistakes, hints = _on_a_square(answers, implementation, exam, assignment)
     if not mistakes:
-        mistakes, hint = of_error(answers, assignment)
-        hints = [hint]
+        said, hint = of_error(answers, assignment)
+        mistakes, hints = list(said), [hint]
     if forward:
         mistakes = [*forward.mistakes, *(each for each in mistakes if each not in forward.mistakes)]
         hints = [f"The forward pass isn't right yet: begin there. {forward.hint}".strip(), *hints]
@@ -63,7 +71,7 @@ def diagnose(answers, implementation, exam, assignment):
     return tuple(mistakes), " ".join(dict.fromkeys(filter(None, hints)))
 
 
-def of_error(answers, assignment):
+def of_error(answers: Answers, assignment: Assignment) -> Mistakes:
     """(mistakes, hint) from what was raised, by the check that met it first; nothing where that is mute."""
     raised: dict[str, str] = {}
     for name, answer in answers.items():
@@ -79,13 +87,13 @@ def of_error(answers, assignment):
 class ForwardMistake:
     """What is wrong with the forward pass that a backward pass depends on."""
 
-    def __init__(self, found):
+    def __init__(self, found: Sequence[Known]):
         self.found = found
         self.mistakes = tuple(each.sentence for each in found)
         self.hint = " ".join(dict.fromkeys(each.hint for each in found))
 
 
-def of_forward(implementation, exam, assignment):
+def of_forward(implementation: Pair, exam: Exam, assignment: Assignment) -> ForwardMistake | None:
     """None where the forward pass is right in training mode."""
     layer = implementation.layer
     names = ("large variance", "values", "large eps", "tiny variance")
@@ -101,7 +109,7 @@ def of_forward(implementation, exam, assignment):
 # --- inside -------------------------------------------------------------------------------------------
 
 
-def _aspects(answers, wrong=True):
+def _aspects(answers: Answers, wrong: bool = True) -> Aspects:
     """{aspect: names of the checks that look at it, those that it fails first} of the wrong aspects, or of
     the right ones."""
     looked: dict[str, dict[str, bool]] = {}
@@ -116,7 +124,7 @@ def _aspects(answers, wrong=True):
     }
 
 
-def _by_values(answers, candidates, exam):
+def _by_values(answers: Answers, candidates: Sequence[Known], exam: Exam) -> list[Known]:
     """The fewest mutants that explain the wrong aspects, and disturb the fewest of those that are right."""
     aspects = _aspects(answers)
     explained = {one: _explained(one, answers, aspects, exam) for one in candidates}
@@ -135,7 +143,7 @@ def _by_values(answers, candidates, exam):
     return found
 
 
-def _explained(one, answers, aspects, exam):
+def _explained(one: Known, answers: Answers, aspects: Aspects, exam: Exam) -> set[str]:
     """The aspects in which a mutant gives the same as the student's functions in every check."""
     alive = set(aspects)
     for name in dict.fromkeys(name for checks in aspects.values() for name in checks):
@@ -153,7 +161,7 @@ def _explained(one, answers, aspects, exam):
     return alive
 
 
-def _agree(ours, other):
+def _agree(ours: Comparison, other: Comparison) -> bool:
     if (ours.message is None) != (other.message is None):
         return False  # near each other, but one of them is near enough to what is right
     if other.received is None or ours.received is None:
@@ -167,7 +175,7 @@ def _agree(ours, other):
     )
 
 
-def _by_pattern(answers, candidates, exam):
+def _by_pattern(answers: Answers, candidates: Sequence[Known], exam: Exam) -> list[Known]:
     """A mutant that fails the same checks, where only those fail that numbers tell nothing of."""
     failing = {name for name, answer in answers.items() if answer.message is not None}
     if not failing <= set(BY_PATTERN):
@@ -179,7 +187,9 @@ def _by_pattern(answers, candidates, exam):
     return []
 
 
-def _on_a_square(answers, implementation, exam, assignment):
+def _on_a_square(
+    answers: Answers, implementation: Pair, exam: Exam, assignment: Assignment
+) -> tuple[list[str], list[str]]:
     """What a crash or a wrong shape comes from, seen with as many rows as features."""
     skipped = (*BY_PATTERN, *OTHERWISE_SIZED)
     base = {name: answer for name, answer in answers.items() if name not in skipped}
@@ -196,13 +206,13 @@ def _on_a_square(answers, implementation, exam, assignment):
     return ([], []) if _of_shapes(again) else ([MIXED], [assignment.hint({SHAPES}, implementation.layer)])
 
 
-def _of_shapes(answers):
+def _of_shapes(answers: Answers) -> bool:
     """Whether shapes are complained of, not only met in a line that failed."""
     messages = (answer.message or "" for answer in answers.values())
     said = " ".join(message.partition(" (in `")[0] for message in messages)
     return re.search("broadcast|shape(?!')|aligned|core dim", said) is not None
 
 
-def _general(answers, layer, assignment):
+def _general(answers: Answers, layer: str, assignment: Assignment) -> str:
     """A hint where no known mistake fits."""
     return assignment.hint({SHAPES} if _of_shapes(answers) else set(_aspects(answers)), layer)

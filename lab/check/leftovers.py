@@ -10,8 +10,10 @@ Imports the standard library and NumPy alone: it lies in the jail, too.
 import builtins
 import sys
 import types
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
+from typing import Any
 
 import numpy as np
 
@@ -24,37 +26,37 @@ class Silent:
 
     __path__, __spec__ = (), ModuleSpec("silent", None)  # as a package has
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(f"{name} of what isn't there when it is graded")
         return GIVES_BACK.get(name, self)
 
-    def __call__(self, *arguments, **settings):
+    def __call__(self, *arguments: Any, **settings: Any) -> "Silent":
         return self
 
     __getitem__ = __enter__ = __call__
 
-    def __setattr__(self, *_): ...
+    def __setattr__(self, *_: Any) -> None: ...
 
     __setitem__ = __exit__ = __setattr__
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator:
         return iter(())
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return False
 
 
 SILENT = Silent()
 
 
-def _subplots(nrows=1, ncols=1, *, squeeze=True, **_):
+def _subplots(nrows: int = 1, ncols: int = 1, *, squeeze: bool = True, **_: Any) -> tuple:
     """As matplotlib's: a figure and its axes."""
     axes = np.full((nrows, ncols), SILENT)
     return SILENT, (axes if not squeeze else axes.squeeze() if axes.size > 1 else SILENT)
 
 
-def _progress(iterable=SILENT, *_, **__):
+def _progress(iterable: Any = SILENT, *_: Any, **__: Any) -> Any:
     """A progress bar goes through what it is given."""
     return iterable
 
@@ -65,16 +67,16 @@ GIVES_BACK = {"subplots": _subplots, "tqdm": _progress, "trange": lambda *limits
 class Shows:
     """Finds the packages that only show something, as an entry of `sys.meta_path`."""
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """A module for each name in them."""
         is_one = name.partition(".")[0] in SHOWS
         return ModuleSpec(name, self, is_package=True) if is_one else None  # type: ignore[arg-type]
 
-    def create_module(self, spec):
+    def create_module(self, spec: ModuleSpec) -> Silent:
         """The same one for all."""
         return SILENT
 
-    def exec_module(self, module):
+    def exec_module(self, module: Any) -> None:
         """There is nothing to run."""
 
 
@@ -84,10 +86,10 @@ class Shows:
 class Absent:
     """Takes the place of what comes from a package that isn't there when it is graded; to use it fails."""
 
-    def __init__(self, name, package):
+    def __init__(self, name: str, package: str):
         self.__dict__["said"] = f"{name} is of {package}, which {IS_NOT_THERE}"
 
-    def _fail(self, *_, **__):
+    def _fail(self, *_: Any, **__: Any) -> Any:
         raise NameError(self.__dict__["said"])
 
     __call__ = __getattr__ = __setattr__ = __getitem__ = __iter__ = __enter__ = __array__ = _fail
@@ -95,7 +97,7 @@ class Absent:
 
 
 @contextmanager
-def as_graded(names, there):
+def as_graded(names: dict[str, Any], there: Collection[str]) -> Iterator[None]:
     """The global names of a function as they are in grading, where only the packages `there` are.
 
     names: the dict itself, which is as before afterwards.
@@ -110,7 +112,9 @@ def as_graded(names, there):
             before[name] = value, GIVES_BACK.get(kind, SILENT)
     imports = builtins.__import__
 
-    def guarded(name, globals=None, locals=None, fromlist=(), level=0):
+    def guarded(
+        name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0
+    ) -> Any:
         package = name.partition(".")[0]
         if globals is names and package in SHOWS:
             return SILENT
@@ -127,23 +131,23 @@ def as_graded(names, there):
         names |= {name: was for name, (was, stand_in) in before.items() if names.get(name) is stand_in}
 
 
-def is_absent(package, there):
+def is_absent(package: str, there: Collection[str]) -> bool:
     """Whether grading hasn't this package; what is written in the notebook is there."""
     return package not in ("__main__", *SHOWS, *there) and package not in sys.stdlib_module_names
 
 
-def absent(value, there):
+def absent(value: Any, there: Collection[str]) -> str | None:
     """The name of a package that a value needs and that isn't there when it is graded, or None."""
     return next((each for each in packages_of(value) if is_absent(each, there)), None)
 
 
-def packages_of(value):
+def packages_of(value: Any) -> list[str]:
     """The packages that something comes from, and its class, and what that is derived from."""
     kinds = value.__mro__ if isinstance(value, type) else type(value).__mro__
     return [package_of(value), *map(package_of, kinds)]
 
 
-def package_of(value):
+def package_of(value: Any) -> str:
     """The package that something says it comes from."""
     if isinstance(value, types.ModuleType):
         name = value.__name__
@@ -156,5 +160,5 @@ def package_of(value):
     return name.partition(".")[0]
 
 
-def _holds(module, function):
+def _holds(module: Any, function: Any) -> bool:
     return getattr(module, "__dict__", {}).get(function.__name__) is function

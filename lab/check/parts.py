@@ -6,19 +6,20 @@ fit it are worth half.
 """
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from lab.check.answers import Answer, Stopped, ask, in_words, is_right, is_unwritten
+from lab.check.answers import Answer, Answers, Stopped, ask, in_words, is_right, is_unwritten
+from lab.check.assignment import Part, Row
 from lab.check.assignments import UNNAMED, find
-from lab.check.checks import Check
+from lab.check.checks import Check, Found
 from lab.check.comparison import TOLERANCE, Comparison
 from lab.check.diagnosis import diagnose, of_error, of_forward
 from lab.check.exam import Exam
-from lab.check.problem import Implementation, Malformed, Problem
+from lab.check.problem import Implementation, Malformed, Pair, Problem
 from lab.nn.validation import require_choice
 
 SUMS = "parameter gradients"  # the check that sums over the rows are paid by
@@ -54,30 +55,30 @@ class Verdict:
     assignment: str = UNNAMED
 
     @property
-    def share(self):
+    def share(self) -> float:
         """The fraction of the part's points, 0 to 1."""
         total = sum(result.weight for result in self.results)
         gained = sum(result.weight for result in self.results if result.passed)
         return min(max(gained / total, 0.0), 1.0)
 
     @property
-    def passed(self):
+    def passed(self) -> bool:
         """Whether everything is right."""
         return all(result.passed for result in self.results)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """The verdict as plain values, with its share."""
         results = [result._asdict() for result in self.results]
         return asdict(self) | {"results": results, "mistakes": list(self.mistakes), "share": self.share}
 
     @classmethod
-    def from_dict(cls, record):
+    def from_dict(cls, record: Mapping[str, Any]) -> "Verdict":
         """The verdict of such a dict."""
         results = tuple(Result(**result) for result in record["results"])
         name = record.get("assignment", UNNAMED)
         return cls(record["part"], results, tuple(record["mistakes"]), record["hint"], name)
 
-    def __str__(self):
+    def __str__(self) -> str:
         lines = [f"{self.part}: " + ("all right" if self.passed else f"{self.share:.0%} of the points")]
         said: dict[str, list[str]] = {}
         for result in self.results:
@@ -104,14 +105,16 @@ class Verdict:
         lines += [f"  remark: {remark}" for remark in remarks]
         return "\n".join(wrapped(line) for line in lines)
 
-    def _about(self, name):
+    def _about(self, name: str) -> Iterator[str]:
         """A line on what a check looks at."""
         checks, check = find(self.assignment).parts[self.part].checks, name.partition(":")[0]
         if check in checks:
             yield f"    checked: {checks[check].run.__doc__}"
 
 
-def examine(part, functions, exam=None, assignment=UNNAMED):
+def examine(
+    part: str, functions: Mapping[str, Any], exam: Exam | None = None, assignment: str = UNNAMED
+) -> Verdict:
     """The `Verdict` on one part.
 
     functions: {name: function} of those that the part names; they may live in another process, and some may
@@ -158,7 +161,7 @@ def examine(part, functions, exam=None, assignment=UNNAMED):
 # --- inside -------------------------------------------------------------------------------------------
 
 
-def wrapped(line):
+def wrapped(line: str) -> str:
     """A line in lines that fit where nothing wraps them, such as a dialog; the further ones are indented."""
     indent = " " * (len(line) - len(line.lstrip()))
     return textwrap.fill(
@@ -166,7 +169,7 @@ def wrapped(line):
     )
 
 
-def _implementation(asked, functions):
+def _implementation(asked: Part, functions: Mapping[str, Any]) -> Any:
     """The functions of a part, each of which says its name when it fails."""
     found = [_naming(name, functions.get(name)) for name in asked.functions]
     if asked.is_class:
@@ -178,13 +181,13 @@ def _implementation(asked, functions):
     )
 
 
-def _naming(name, function):
+def _naming(name: str, function: Any) -> Callable:
     if function is None:
         return _absent(f"{name} isn't there")
     if not callable(function):
         return _absent(f"{name} is not a function but {type(function).__name__}")
 
-    def named(*arguments, **settings):
+    def named(*arguments: Any, **settings: Any) -> Any:
         try:
             return function(*arguments, **settings)
         except (Stopped, Malformed):
@@ -197,14 +200,14 @@ def _naming(name, function):
     return named
 
 
-def _absent(sentence) -> Callable:
-    def call(*_, **__):
+def _absent(sentence: str) -> Callable:
+    def call(*_: Any, **__: Any) -> Any:
         raise Malformed(sentence)
 
     return call
 
 
-def _result(row, rows, answers):
+def _result(row: Row, rows: Sequence[Row], answers: Answers) -> Result:
     message, remarks = _said(row, answers)
     gates = [next(each for each in rows if each.check == check) for check in row.gate]
     if message is None and gates and all(_said(gate, answers)[0] is not None for gate in gates):
@@ -212,7 +215,7 @@ def _result(row, rows, answers):
     return Result(row.name, message is None, row.weight, message or "", "" if message else "; ".join(remarks))
 
 
-def _said(row, answers):
+def _said(row: Row, answers: Answers) -> tuple[str | None, tuple[str, ...]]:
     """(message, remarks) of what counts in this row: no sum that is wrong in its own."""
     answer = answers[row.check]
     sums = answers[SUMS].seen if SUMS in answers and row.check != SUMS else ()
@@ -225,7 +228,7 @@ def _said(row, answers):
     return next(iter(messages), None), tuple(remark for seen in counts for remark in seen.remarks)
 
 
-def _best(verdict, implementation, exam):
+def _best(verdict: Verdict, implementation: Pair, exam: Exam) -> tuple[Result, ...]:
     """The results, or those against the student's own forward pass where they are worth more."""
     total = sum(result.weight for result in verdict.results)
     own = ask(Check((), _own_gradients), implementation, exam)
@@ -247,7 +250,7 @@ def _best(verdict, implementation, exam):
     return results if better.share > verdict.share else verdict.results
 
 
-def _own_gradients(implementation, exam):
+def _own_gradients(implementation: Pair, exam: Exam) -> Found:
     """The gradients against central differences of the student's forward pass, where that normalizes."""
     if not really_normalizes(implementation, exam):
         yield "the forward pass doesn't normalize"
@@ -258,7 +261,7 @@ def _own_gradients(implementation, exam):
     own = Problem(implementation.layer, exam, eps=1e-8)
     settings = dict(own.param)
 
-    def output():
+    def output() -> np.ndarray:
         inputs = [array.copy() for array in own.inputs]
         return np.array(implementation.forward(*inputs, dict(settings))[0])
 
@@ -271,7 +274,7 @@ def _own_gradients(implementation, exam):
         yield Comparison(f"d{name}", one, other, upstream, max(TOLERANCE, OWN_TOLERANCE))
 
 
-def really_normalizes(implementation, exam):
+def really_normalizes(implementation: Pair, exam: Exam) -> bool:
     """Whether the output with gamma 1 and beta 0 has mean 0 within 1e-3 and variance 1 within 10 %."""
     problem = Problem(implementation.layer, exam)
     problem.parameters = [np.ones(exam.features), np.zeros(exam.features)]

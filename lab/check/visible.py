@@ -1,11 +1,13 @@
 """The check that stands in a notebook: it says in words whether a part is right, or what is wrong with it."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 
+from lab.check.assignment import Figure, Part
 from lab.check.assignments import UNNAMED, find
 from lab.check.exam import Exam
 from lab.check.leftovers import IS_NOT_THERE, absent, as_graded
@@ -16,11 +18,18 @@ from lab.check.variant import Variant
 class CheckFailed(Exception):
     """A part isn't right; the text is the whole report, and all that a notebook shows."""
 
-    def _render_traceback_(self):
+    def _render_traceback_(self) -> list[str]:
         return str(self).splitlines()
 
 
-def check(part, value, variant=None, there=None, assignment=UNNAMED, **functions):
+def check(
+    part: str,
+    value: Any,
+    variant: Variant | Mapping | None = None,
+    there: Collection[str] | None = None,
+    assignment: str = UNNAMED,
+    **functions: Callable,
+) -> None:
     """Print whether a part of the homework is right.
 
     part: a name of a part, of a choice or of figures of the assignment. value: the function, the class
@@ -54,7 +63,9 @@ def check(part, value, variant=None, there=None, assignment=UNNAMED, **functions
 # --- inside -------------------------------------------------------------------------------------------
 
 
-def _of_function(part, value, variant, functions, assignment):
+def _of_function(
+    part: str, value: Any, variant: Variant, functions: Mapping[str, Any], assignment: str
+) -> str:
     """The report on a part that is right. Raises CheckFailed with that on one that isn't."""
     homework = find(assignment)
     asked = homework.parts[part]
@@ -71,14 +82,14 @@ def _of_function(part, value, variant, functions, assignment):
     raise CheckFailed("\n".join([str(verdict), *_stage(asked, functions, exam)]))
 
 
-def _written_beside(value):
+def _written_beside(value: Any) -> dict[str, Any]:
     """The global names where a function or a class was written."""
     if isinstance(value, type):
         return vars(sys.modules[value.__module__]) if value.__module__ in sys.modules else {}
     return getattr(value, "__globals__", {})
 
 
-def _stage(asked, functions, exam):
+def _stage(asked: Part, functions: Mapping[str, Any], exam: Exam) -> Iterator[str]:
     """A line on the first wrong intermediate, if there is one to be seen."""
     if asked.steps is None:
         return
@@ -92,7 +103,7 @@ def _stage(asked, functions, exam):
             yield wrapped(f"  step by step: {sentence}")
 
 
-def _choice(value, options):
+def _choice(value: Any, options: int) -> str:
     """What is wrong with the form of a choice, if anything."""
     if value is None or value is Ellipsis:
         return "not answered yet"
@@ -101,7 +112,7 @@ def _choice(value, options):
     return ""
 
 
-def _figures(asked, value):
+def _figures(asked: Mapping[str, Figure], value: Any) -> str:
     """What is wrong with the form of a dict of figures, if anything."""
     if not isinstance(value, Mapping):
         return f"must be a dict with the keys {', '.join(asked)}, not {type(value).__name__}"

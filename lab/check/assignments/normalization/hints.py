@@ -146,7 +146,7 @@ ERRORS = (
 )  # fmt: skip
 
 
-def hint(wrong, layer):
+def hint(wrong: set[str], layer: str) -> str:
     """Where to look if no known mistake fits, by the first thing that is wrong."""
     if SHAPES in wrong:
         return "Write down the shapes of x, of the mean and of gamma, and along which axis they meet."

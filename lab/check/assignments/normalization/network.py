@@ -4,13 +4,15 @@ A check takes a class with the arguments of the course's `FullyConnectedNet` in 
 implementation; what it yields is as in `lab.check.checks`.
 """
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from lab.check.answers import ask, is_right
-from lab.check.checks import CHECKS, Check
+from lab.check.answers import Answers, ask, is_right
+from lab.check.checks import CHECKS, Check, Found
 from lab.check.comparison import Comparison
+from lab.check.exam import Exam
 from lab.check.problem import Implementation, Malformed
 from lab.nn import FullyConnectedNet
 
@@ -27,14 +29,14 @@ BELOW = {
 }
 
 
-def network_check(function):
+def network_check(function: Callable) -> Callable:
     """Register a check of a network under its name in words."""
     NETWORK_CHECKS[function.__name__.replace("_", " ")] = Check(("network",), function)
     return function
 
 
 @network_check
-def parameters(make, exam):
+def parameters(make: Callable, exam: Exam) -> Found:
     """The names and shapes of the parameters, with and without normalization."""
     for normalization in (None, "batchnorm", "layernorm"):
         right = Reference(exam, normalization).net
@@ -48,7 +50,7 @@ def parameters(make, exam):
 
 
 @network_check
-def initial_parameters(make, exam):
+def initial_parameters(make: Callable, exam: Exam) -> Found:
     """Weights with the standard deviation weight_scale, biases and beta 0, gamma 1."""
     scale, dims = 0.05, [60, 40]
     net = make(
@@ -63,19 +65,19 @@ def initial_parameters(make, exam):
 
 
 @network_check
-def loss(make, exam):
+def loss(make: Callable, exam: Exam) -> Found:
     """The loss without normalization."""
     yield Reference(exam).loss_of(make)
 
 
 @network_check
-def gradients(make, exam):
+def gradients(make: Callable, exam: Exam) -> Found:
     """The gradients without normalization."""
     yield from Reference(exam).gradients_of(make)
 
 
 @network_check
-def regularization(make, exam):
+def regularization(make: Callable, exam: Exam) -> Found:
     """What reg adds to the loss and to the gradients."""
     plain, strict = Reference(exam), Reference(exam, reg=REG)
     (loss_0, grads_0), (loss_1, grads_1) = plain.trained(make), strict.trained(make)
@@ -88,7 +90,7 @@ def regularization(make, exam):
 
 
 @network_check
-def scores(make, exam):
+def scores(make: Callable, exam: Exam) -> Found:
     """The scores without normalization."""
     reference = Reference(exam)
     yield Comparison(
@@ -97,7 +99,7 @@ def scores(make, exam):
 
 
 @network_check
-def images(make, exam):
+def images(make: Callable, exam: Exam) -> Found:
     """The scores for X of shape (N, 2, 3), without normalization."""
     reference = Reference(exam)
     images = reference.X.reshape(-1, 2, 3)
@@ -107,7 +109,7 @@ def images(make, exam):
 
 
 @network_check
-def dtype_of_the_network(make, exam):
+def dtype_of_the_network(make: Callable, exam: Exam) -> Found:
     """With dtype float32 all parameters, and the scores for X in float64, are float32."""
     net = make([exam.features], input_dim=INPUTS, num_classes=CLASSES, dtype=np.float32)
     for name, array in _params(net).items():
@@ -119,7 +121,7 @@ def dtype_of_the_network(make, exam):
 
 
 @network_check
-def other_depths(make, exam):
+def other_depths(make: Callable, exam: Exam) -> Found:
     """The loss and the gradients of networks with one and with three hidden layers."""
     for dims in ([5], [4, 3, 5]):
         reference = Reference(exam, dims=dims)
@@ -128,7 +130,7 @@ def other_depths(make, exam):
 
 
 @network_check
-def batch_norm_in_the_network(make, exam):
+def batch_norm_in_the_network(make: Callable, exam: Exam) -> Found:
     """The loss and the gradients with batch normalization."""
     reference = Reference(exam, "batchnorm")
     yield reference.loss_of(make)
@@ -136,7 +138,7 @@ def batch_norm_in_the_network(make, exam):
 
 
 @network_check
-def layer_norm_in_the_network(make, exam):
+def layer_norm_in_the_network(make: Callable, exam: Exam) -> Found:
     """The loss and the gradients with layer normalization."""
     reference = Reference(exam, "layernorm")
     yield reference.loss_of(make)
@@ -144,7 +146,7 @@ def layer_norm_in_the_network(make, exam):
 
 
 @network_check
-def network_in_test_mode(make, exam):
+def network_in_test_mode(make: Callable, exam: Exam) -> Found:
     """The scores with batch normalization after two training batches: running statistics."""
     yield Reference(exam, "batchnorm").scores_after_training(make)
 
@@ -152,7 +154,9 @@ def network_in_test_mode(make, exam):
 class Reference:
     """The lab's network with parameters of which none is zero, and a minibatch for it."""
 
-    def __init__(self, exam, normalization=None, reg=0.0, dims=None):
+    def __init__(
+        self, exam: Exam, normalization: str | None = None, reg: float = 0.0, dims: list[int] | None = None
+    ):
         rng = np.random.default_rng([exam.seed, 20])
         self.exam, self.normalization, self.reg = exam, normalization, reg
         self.dims = dims or [exam.features, exam.features + 2]
@@ -174,11 +178,11 @@ class Reference:
         self.y = rng.integers(CLASSES, size=exam.rows)
 
     @property
-    def right(self):
+    def right(self) -> Any:
         """(loss, gradients) of the lab's network."""
         return self.net.loss(self.X, self.y)
 
-    def filled(self, make):
+    def filled(self, make: Callable) -> Any:
         """The student's network with the same parameters. Raises Malformed where it can't have them."""
         net = _build(make, self.exam, self.normalization, self.reg, self.dims)
         params = _params(net)
@@ -189,7 +193,7 @@ class Reference:
             params[name] = array[None].copy() if is_row else array.copy()
         return net
 
-    def trained(self, make):
+    def trained(self, make: Callable) -> Any:
         """(loss, gradients) of the student's network. Raises Malformed if they aren't that."""
         result = self.filled(make).loss(self.X.copy(), self.y.copy())
         if not isinstance(result, tuple | list) or len(result) != 2 or not hasattr(result[1], "items"):
@@ -198,18 +202,18 @@ class Reference:
             raise Malformed(complaint)
         return result
 
-    def scores_after_training(self, make):
+    def scores_after_training(self, make: Callable) -> Comparison:
         """Its scores in test mode after two training batches, beside the right ones."""
         net = self.filled(make)
         for shift in (0, 1):
             _ = self.net.loss(self.X + shift, self.y), net.loss(self.X + shift, self.y.copy())
         return Comparison("scores in test mode", net.loss(self.X.copy()), self.net.loss(self.X))
 
-    def loss_of(self, make):
+    def loss_of(self, make: Callable) -> Comparison:
         """Its loss beside the right one."""
         return Comparison("loss", self.trained(make)[0], np.asarray(self.right[0]))
 
-    def gradients_of(self, make):
+    def gradients_of(self, make: Callable) -> Found:
         """Its gradients beside the right ones."""
         received, expected = self.trained(make)[1], self.right[1]
         size = max(np.abs(array).max() for array in expected.values())
@@ -217,14 +221,16 @@ class Reference:
             yield Comparison(f"grads[{name!r}]", received[name], array, size)
 
 
-def network_mistakes(answers, functions, exam):
+def network_mistakes(
+    answers: Answers, functions: Mapping[str, Any], exam: Exam
+) -> tuple[tuple[str, ...], str]:
     """(mistakes, hint) from what the checks of a network saw."""
     found: list[tuple[str, str]] = []
     received: dict[str, Any] = {
         seen.what: seen for answer in answers.values() for seen in answer.seen if seen.message is not None
     }
 
-    def looks_like(what, value, mistake, hint):
+    def looks_like(what: str, value: Any, mistake: str, hint: str) -> None:
         if what in received and received[what]._replace(expected=np.asarray(value)).message is None:
             found.append((mistake, hint))
 
@@ -269,9 +275,9 @@ def network_mistakes(answers, functions, exam):
     return tuple(mistake for mistake, _ in found), " ".join(dict.fromkeys(hint for _, hint in found))
 
 
-def _wrong_below(layer, names, functions, exam):
+def _wrong_below(layer: str, names: Sequence[str], functions: Mapping[str, Any], exam: Exam) -> str | None:
     """A sentence where the student's own layer, by itself, doesn't pass these checks; else None."""
-    forward = functions.get(f"{layer}_forward")
+    forward: Any = functions.get(f"{layer}_forward")
     backward = [
         name for name in (f"{layer}_backward", f"{layer}_backward_alt") if callable(functions.get(name))
     ]
@@ -286,7 +292,7 @@ def _wrong_below(layer, names, functions, exam):
     return f"the {layer} that the network stands on isn't right itself" if wrong else None
 
 
-def _one_bn_param_for_all(make, exam):
+def _one_bn_param_for_all(make: Callable, exam: Exam) -> Found:
     """Like a network whose layers, all of one width, share their running statistics."""
     reference = Reference(exam, "batchnorm", dims=[exam.features] * 2)
     for layer in reference.net.all_layers:
@@ -295,7 +301,7 @@ def _one_bn_param_for_all(make, exam):
     yield reference.scores_after_training(make)
 
 
-def _new_bn_param_each_time(make, exam):
+def _new_bn_param_each_time(make: Callable, exam: Exam) -> Found:
     """Like a network whose running statistics are zero in test mode."""
     reference = Reference(exam, "batchnorm")
     received = reference.scores_after_training(make).received
@@ -304,7 +310,7 @@ def _new_bn_param_each_time(make, exam):
     yield Comparison("scores in test mode", received, reference.net.loss(reference.X))
 
 
-def _deaf_to_params(make, exam):
+def _deaf_to_params(make: Callable, exam: Exam) -> Found:
     """The scores before and after a parameter is written to params, where they stay as they are."""
     for normalization in (None, "layernorm"):
         reference = Reference(exam, normalization)
@@ -329,21 +335,23 @@ SUSPICIONS = (
 )  # fmt: skip
 
 
-def _build(make, exam, normalization, reg=0.0, dims=None):
+def _build(
+    make: Callable, exam: Exam, normalization: str | None, reg: float = 0.0, dims: list[int] | None = None
+) -> Any:
     return make(
         list(dims or [exam.features, exam.features + 2]), input_dim=INPUTS, num_classes=CLASSES,
         normalization=normalization, reg=reg, weight_scale=0.1, dtype=np.float64,
     )  # fmt: skip
 
 
-def _params(net):
+def _params(net: Any) -> Any:
     params = getattr(net, "params", None)
     if not hasattr(params, "items"):
         raise Malformed(f"params has to be a dict of arrays, not {type(params).__name__}")
     return params
 
 
-def _names(received, expected, what, extra=False):
+def _names(received: Mapping, expected: Mapping, what: str, extra: bool = False) -> Iterator[str]:
     """Sentences on names that are missing or, unless `extra` ones may be, unknown."""
     if missing := [name for name in expected if name not in received]:
         yield f"{what} lack {', '.join(missing)}"

@@ -6,11 +6,15 @@ functions of this process.
 """
 
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from types import FrameType
+from typing import Any
 
 import numpy as np
 
 from lab.check.comparison import Comparison
+from lab.check.exam import Exam
 from lab.check.problem import Implementation, Problem
 
 TOLERANCE = 1e-6
@@ -35,7 +39,7 @@ NAMES = {
 NODES = {alias: node for node, aliases in NAMES.items() for alias in aliases.split()}
 
 
-def first_wrong_step(layer, forward, backward, exam):
+def first_wrong_step(layer: str, forward: Callable, backward: Callable, exam: Exam) -> str | None:
     """A sentence on the first intermediate of `backward` that isn't the graph's, or None.
 
     None too where no local variable bears a known name, or where the function doesn't return.
@@ -56,7 +60,7 @@ def first_wrong_step(layer, forward, backward, exam):
     return None
 
 
-def intermediates(problem):
+def intermediates(problem: Problem) -> dict[str, list[np.ndarray]]:
     """{node of the graph: the values it may have}; the first is what a message shows.
 
     A node may be kept before or after other paths have met in it, and before or after it is averaged.
@@ -92,7 +96,7 @@ def intermediates(problem):
     }
 
 
-def _is_right(received, expected):
+def _is_right(received: Any, expected: np.ndarray) -> bool:
     """Whether a local variable has these values, in any shape that holds them, or with the other sign."""
     if not isinstance(received, np.ndarray) or received.dtype.kind not in "fiu":
         return True  # a number or a text under a node's name is another thing
@@ -102,11 +106,11 @@ def _is_right(received, expected):
     return any(Comparison("", s * given, expected, tolerance=TOLERANCE).message is None for s in (1, -1))
 
 
-def _locals_of(function, *arguments):
+def _locals_of(function: Callable, *arguments: Any) -> dict[str, Any]:
     """The local variables of a function written in Python when it returns."""
     code, found = getattr(function, "__code__", None), {}
 
-    def note(frame, event, _):
+    def note(frame: FrameType, event: str, _: Any) -> None:
         if event == "return" and frame.f_code is code:
             found.update(frame.f_locals)
 

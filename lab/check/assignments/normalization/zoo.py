@@ -31,12 +31,12 @@ class Mutant(NamedTuple):
     edits: tuple[tuple[str, str], ...] = ()  # of the plain text, (old, new)
 
     @property
-    def hint(self):
+    def hint(self) -> str:
         """Where to look: a path or a term."""
         return HINTS[self.name]
 
     @property
-    def is_backward(self):
+    def is_backward(self) -> bool:
         """Whether it is the backward pass alone that is edited."""
         forward = plain_text(f"{self.layer}_forward")
         return bool(self.edits) and not any(old in forward for old, _ in self.edits)
@@ -62,7 +62,7 @@ CONVENTIONS = (
 
 
 @lru_cache
-def plain_text(function):
+def plain_text(function: str) -> str:
     """The plain text of a function, by its name, with a name for each convention that courses differ in."""
     text = inspect.getsource(getattr(plain, function))
     for old, new in CONVENTIONS:
@@ -70,7 +70,14 @@ def plain_text(function):
     return text
 
 
-def mutant(layer, name, sentence, *edits, variant=None, **settings):
+def mutant(
+    layer: str,
+    name: str,
+    sentence: str,
+    *edits: tuple[str, str],
+    variant: Variant | None = None,
+    **settings: Any,
+) -> Mutant:
     """The plain pair with text replaced, and what `settings` sets in place of the variant's own.
 
     Raises ValueError for an edit that doesn't fit in one place.
@@ -87,7 +94,7 @@ def mutant(layer, name, sentence, *edits, variant=None, **settings):
     return Mutant(name, layer, sentence, forward, backward, edits)
 
 
-def _conventions(variant):
+def _conventions(variant: Variant) -> dict[str, Any]:
     """What the names in capitals of CONVENTIONS are under a variant."""
     return {
         "EPS": variant.eps,
@@ -98,13 +105,13 @@ def _conventions(variant):
 
 
 @lru_cache(maxsize=64)
-def zoo(layer, variant):
+def zoo(layer: str, variant: Variant) -> tuple[Mutant, ...]:
     """The mutants of one layer under a variant."""
     return tuple(mutant(*row, variant=variant) for row in TABLE if row[0] == layer)
 
 
 @lru_cache(maxsize=64)
-def strangers(layer, variant):
+def strangers(layer: str, variant: Variant) -> tuple[Mutant, ...]:
     """What would be right in another course: mutants without an edit."""
     found = [
         mutant(layer, "another eps", f"the default eps is {eps:g}; in this course it is {variant.eps:g}",
@@ -134,7 +141,7 @@ def strangers(layer, variant):
     return tuple(found)
 
 
-def known(layer, variant, forward=None):
+def known(layer: str, variant: Variant, forward: Any = None) -> list[Mutant]:
     """The zoo and the other courses; where the forward pass has known mistakes, also each with these."""
     found = [*strangers(layer, variant), *zoo(layer, variant)]
     for one in forward.found if forward else ():
