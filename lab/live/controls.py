@@ -46,11 +46,11 @@ class Field:
         numbers = [position for position in self.positions if position is not None]
         return numbers[0], numbers[-1]
 
-    def text(self, value) -> str:
+    def text(self, value: Any) -> str:
         """A number as it is shown and typed."""
         return self.usual if value is None else f"{value:.12g}".replace("e-0", "e-")
 
-    def number(self, text: str):
+    def number(self, text: str) -> Any:
         """What was typed, as the configuration takes it. Raises ValueError, a sentence, for what can't be."""
         text, (least, most) = text.strip(), self.limits
         if self.usual and text in ("", self.usual):
@@ -67,7 +67,7 @@ class Field:
             raise ValueError(f"{self.label} must be {allowed}, not {said}")
         return int(value) if self.whole else value
 
-    def joined(self, value) -> "Field":
+    def joined(self, value: Any) -> "Field":
         """The field with this value allowed."""
         if self.choices:
             known = [choice for _, choice in self.choices]
@@ -79,7 +79,7 @@ class Field:
         rising = sorted({*self.positions, value}, key=lambda position: (position is not None, position))
         return replace(self, positions=tuple(rising))
 
-    def nearest(self, value) -> int:
+    def nearest(self, value: Any) -> int:
         """The index of the position nearest to a value."""
         if value in self.positions:
             return self.positions.index(value)
@@ -87,34 +87,34 @@ class Field:
         return min(numbers, key=lambda index: abs(self.positions[index] - value))
 
 
-def _decades(first, last, a_decade=10):
+def _decades(first: Any, last: Any, a_decade: int = 10) -> tuple:
     """Powers of ten from 10**first to 10**last, and equal ratios between them, in numbers that are read."""
     return tuple(float(f"{10 ** (k / a_decade):.2g}") for k in range(first * a_decade, last * a_decade + 1))
 
 
-def _choices(labels):
+def _choices(labels: Any) -> tuple:
     """(label, value) of a table from values to labels."""
     return tuple((label, value) for value, label in labels.items())
 
 
-def _of_initialization(config):
+def _of_initialization(config: Config) -> str:
     return "" if config.initialization == "normal" else "Without effect: the initialization sets it."
 
 
-def _of_model(name):
+def _of_model(name: str) -> Callable:
     """Why a model doesn't hear this field."""
 
-    def idle(config):
+    def idle(config: Config) -> str:
         title = config.architecture.title
         return f"Without effect on a {title} network." if name in unheard(config.model) else ""
 
     return idle
 
 
-def _of_normalization(name):
+def _of_normalization(name: str) -> Callable:
     """Why a normalization doesn't hear this field."""
 
-    def idle(config):
+    def idle(config: Config) -> str:
         if config.normalization is None:
             return "Without effect: there is no normalization."
         if any(name in layer.settings for layer in _normalizations(config)):
@@ -124,18 +124,18 @@ def _of_normalization(name):
     return idle
 
 
-def _of_placement(config):
+def _of_placement(config: Config) -> str:
     no_place = "" if config.normalization else "Without effect: there is no normalization."
     return _of_model("placement")(config) or no_place
 
 
-def _normalizations(config):
+def _normalizations(config: Config) -> list:
     """The classes of layers that normalize in a network with this configuration."""
     layers = normalizing(config.normalization, axes=len(config.architecture.least) or 1)
     return [layer for layer in layers if layer]
 
 
-def _conventions(config):
+def _conventions(config: Config) -> Any:
     return {name for layer in _normalizations(config) for name in layer.conventions}
 
 
@@ -284,7 +284,7 @@ class Control(widgets.VBox):
     def __init__(
         self,
         field: Field,
-        value,
+        value: Any,
         changed: Callable[[str, Any], None],
         refused: Callable[[str], None],
     ):
@@ -298,7 +298,7 @@ class Control(widgets.VBox):
         self.add_class(f"lab-control-{field.name}")
 
     @property
-    def value(self):
+    def value(self) -> Any:
         """What is set, as `from_config` gives it."""
         return self._value
 
@@ -308,11 +308,11 @@ class Control(widgets.VBox):
         return self._is_locked
 
     @is_locked.setter
-    def is_locked(self, is_locked):
+    def is_locked(self, is_locked: Any) -> None:
         self._is_locked = is_locked
         self._rest()
 
-    def hear(self, *configs: Config):
+    def hear(self, *configs: Config) -> None:
         """Rest, and say why, where no network with one of these configurations hears it; offer the choices
         that one of them hears. Without any configuration it doesn't rest, and offers all."""
         reasons = [self.field.idle(config) for config in configs]
@@ -327,11 +327,11 @@ class Control(widgets.VBox):
                 self._heard = heard
                 self._offer()
 
-    def _rest(self):
+    def _rest(self) -> None:
         for one in self._inputs:
             one.disabled = self._is_locked or bool(self._idle)
 
-    def show(self, value):
+    def show(self, value: Any) -> None:
         """Set the value from outside; `changed` is not called."""
         self.field, self._value = self.field.joined(value), value
         if self.field.positions:
@@ -342,7 +342,7 @@ class Control(widgets.VBox):
         else:
             self._offer()
 
-    def _offer(self):
+    def _offer(self) -> None:
         """Show the choices that are heard and the one that is made; of an unheard one, the first is taken."""
         (selection,) = self._inputs
         options, value = self._options(), NONE if self._value is None else self._value
@@ -353,7 +353,7 @@ class Control(widgets.VBox):
             selection.value = value if value in dict(options).values() else options[0][1]
         selection.observe(self._choose, "value")
 
-    def _number_and_slider(self):
+    def _number_and_slider(self) -> list:
         text = widgets.Text(
             self.field.text(self._value), description=self.field.label, continuous_update=False
         )
@@ -365,7 +365,7 @@ class Control(widgets.VBox):
         slider.observe(self._move, "value")
         return [text, slider]
 
-    def _selection(self):
+    def _selection(self) -> Any:
         """Buttons: in a list, JupyterLab would take the arrow keys for itself, and letters for commands."""
         selection = widgets.ToggleButtons(
             options=self._options(), value=NONE if self._value is None else self._value,
@@ -374,14 +374,14 @@ class Control(widgets.VBox):
         selection.observe(self._choose, "value")
         return selection
 
-    def _options(self):
+    def _options(self) -> tuple:
         return tuple(
             (label, NONE if value is None else value)
             for label, value in self.field.choices
             if self._heard is None or value in self._heard
         )
 
-    def _explained(self):
+    def _explained(self) -> str:
         said = escape(self._idle or self.field.explanation)
         if self._idle:
             return f'<span class="lab-explanation">{said}</span>'
@@ -390,11 +390,11 @@ class Control(widgets.VBox):
             said += f" <span>{least} to {most}.</span>"
         return f'<span class="lab-explanation">{said}</span>'
 
-    def _move(self, change):
+    def _move(self, change: Any) -> None:
         if change["new"] != self.field.nearest(self._value):
             self._take(self.field.positions[change["new"]])
 
-    def _type(self, change):
+    def _type(self, change: Any) -> None:
         text, _ = self._inputs
         if change["new"] == self.field.text(self._value):
             return
@@ -406,7 +406,7 @@ class Control(widgets.VBox):
         else:
             self._take(value)
 
-    def _take(self, value):
+    def _take(self, value: Any) -> None:
         """A number that was typed or moved to: slider and number field both show it."""
         text, slider = self._inputs
         before, self._value = self._value, value
@@ -414,7 +414,7 @@ class Control(widgets.VBox):
         if value != before:
             self._changed(self.field.name, value)
 
-    def _choose(self, change):
+    def _choose(self, change: Any) -> None:
         value = None if change["new"] == NONE else change["new"]
         if value != self._value:
             self._value = value

@@ -2,7 +2,9 @@
 
 import signal
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 # Windows has no such timer, and only the main thread hears signals: there own code has no limit.
 HAS_TIMER = hasattr(signal, "setitimer")
@@ -13,14 +15,14 @@ class Overdue(Exception):
 
 
 @contextmanager
-def deadline(seconds):
+def deadline(seconds: float) -> Iterator[None]:
     """Raises Overdue at the line that runs after so many seconds, unless the block has ended."""
     if not HAS_TIMER or threading.current_thread() is not threading.main_thread():
         yield
         return
     is_over = False
 
-    def ring(_signal, _frame):
+    def ring(_signal: Any, _frame: Any) -> None:
         if not is_over:  # a signal may wait until just after the end
             raise Overdue(f"took longer than {seconds:g} seconds")
 

@@ -20,7 +20,7 @@ NOTHING = bytes.fromhex(  # one transparent point, a PNG, until there is a pictu
 class Live(widgets.VBox):
     """Says in words what it is where it can't be shown."""
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{type(self).__name__}: run this cell, and it is live"
 
 
@@ -30,14 +30,14 @@ class Lasting(Live):
     _picture: Any = None  # the handle of that output, once it is shown
     _waiting: asyncio.TimerHandle | None = None
 
-    def _repr_mimebundle_(self, **options):
+    def _repr_mimebundle_(self, **options: Any) -> Any:
         from IPython.display import display
 
         bundle, metadata = _bundle(NOTHING, height=1)
         self._picture = display(bundle, metadata=metadata, raw=True, display_id=True)
         return super()._repr_mimebundle_(**options)
 
-    def _leave(self, draw: Callable[[], bytes] | None):
+    def _leave(self, draw: Callable[[], bytes] | None) -> None:
         """Leave what `draw` makes, a PNG, unless this is called again within a second; None is nothing yet.
         To be called in the event loop."""
         if self._waiting:
@@ -47,13 +47,13 @@ class Lasting(Live):
             loop = asyncio.get_running_loop()
             self._waiting = loop.call_later(REST, lambda: loop.create_task(self._draw_last(draw)))
 
-    async def _draw_last(self, draw):
+    async def _draw_last(self, draw: Any) -> None:
         """Beside the loop, which goes on meanwhile."""
         png = draw() if sys.platform == "emscripten" else await asyncio.to_thread(draw)
         bundle, metadata = _bundle(png)
         self._picture.update(bundle, metadata=metadata, raw=True)
 
 
-def _bundle(png: bytes, **size):
+def _bundle(png: bytes, **size: Any) -> tuple:
     """(bundle, metadata) of an output."""
     return {"image/png": png}, {"image/png": {"width": WIDTH, **size}}

@@ -4,8 +4,10 @@ import csv as table
 import io
 from base64 import b64encode
 from collections import Counter
+from collections.abc import Sequence
 from html import escape
 from pathlib import PurePath
+from typing import Any
 
 from lab.nn.validation import require_choice
 
@@ -15,7 +17,7 @@ FORMS = ("png", "svg")
 DOTS_AN_INCH = 200  # of a PNG: 1600 × 900 pixels
 
 
-def csv(runs) -> str:
+def csv(runs: Sequence[tuple]) -> str:
     """The curves of runs as a tidy table, one row an update; epoch and accuracies where they were measured.
 
     runs: as `lab.plot.race.draw` takes them. A name that stands there twice is numbered.
@@ -33,7 +35,7 @@ def csv(runs) -> str:
     return text.getvalue()
 
 
-def picture(runs, kind, form) -> bytes:
+def picture(runs: Sequence[tuple], kind: str, form: str) -> bytes:
     """A figure of `lab.plot.race.draw` as "png" or "svg". Raises ValueError for another form or kind."""
     from lab.plot.race import draw  # matplotlib takes a moment, and few need it
 
@@ -41,21 +43,23 @@ def picture(runs, kind, form) -> bytes:
     return _file(draw(runs, kind), form, DOTS_AN_INCH)
 
 
-def last_picture(runs, sentence) -> bytes:
+def last_picture(runs: Sequence[tuple], sentence: str) -> bytes:
     """What stays of an explorer where nothing can train: a PNG of `lab.plot.race.draw_both`."""
     from lab.plot.race import draw_both
 
     return _file(draw_both(runs, sentence), "png", DOTS_AN_INCH / 2)
 
 
-def sweep_picture(label, values, results, names, sentence, once=()) -> bytes:
+def sweep_picture(
+    label: str, values: Any, results: Any, names: dict[str, str], sentence: str, once: Any = ()
+) -> bytes:
     """What stays of a sweep: a PNG of `lab.plot.sweep.draw`."""
     from lab.plot.sweep import draw
 
     return _file(draw(label, values, results, names, sentence, once), "png", DOTS_AN_INCH / 2)
 
 
-def _file(figure, form, dots) -> bytes:
+def _file(figure: Any, form: str, dots: Any) -> bytes:
     file = io.BytesIO()
     figure.savefig(file, format=form, dpi=dots, facecolor="white")
     return file.getvalue()

@@ -34,7 +34,7 @@ DATA_SETS_KEPT = 4
 _loaded: dict[tuple, Any] = {}  # data sets by what names them, the latest last
 
 
-def naming(config: Config, data) -> Config:
+def naming(config: Config, data: Any) -> Config:
     """The configuration with the name of the data that is given, if any."""
     if data is None:
         return config
@@ -103,36 +103,36 @@ class LiveTraining(ABC):
 
     # --- wishes: may be called from any thread ---------------------------------------------------
 
-    def choose(self, **changes):
+    def choose(self, **changes: Any) -> None:
         """Start again with these fields of the configuration changed. Of many changes the last one wins."""
         self._wanted.update(changes)
         self._restart = True
         self._wake()
 
-    def play(self):
+    def play(self) -> None:
         """Train until the end or until a pause; at the end, start again."""
         self._is_playing = True
         if self._is_done:
             self._restart = True
         self._wake()
 
-    def pause(self):
+    def pause(self) -> None:
         """Stop training; what was reached stays."""
         self._is_playing = False
         self._wake()
 
-    def step(self):
+    def step(self) -> None:
         """Make one update, and pause."""
         self._is_playing = False
         self._steps.append(None)
         self._wake()
 
-    def reset(self):
+    def reset(self) -> None:
         """Go back to the first weights."""
         self._restart = True
         self._wake()
 
-    def look(self):
+    def look(self) -> None:
         """Show a frame, also where nothing has changed."""
         self._wake()
 
@@ -145,14 +145,14 @@ class LiveTraining(ABC):
         """End for good."""
         self._tell(self._cancel)
 
-    def _wake(self):
+    def _wake(self) -> None:
         self._tell(self._news.set)
 
-    def _tell(self, what):
+    def _tell(self, what: Any) -> None:
         if not self._loop.is_closed():  # as it is when the kernel ends
             self._loop.call_soon_threadsafe(what)
 
-    def _cancel(self):
+    def _cancel(self) -> None:
         if self._task is not None:
             self._task.cancel()
             self._task = None
@@ -192,7 +192,7 @@ class LiveTraining(ABC):
             self._steps.popleft()
             await self._train(1)
 
-    def _carry_out(self):
+    def _carry_out(self) -> None:
         while self._orders:
             self._orders.popleft()()
 
@@ -203,7 +203,7 @@ class LiveTraining(ABC):
 
     # --- the task --------------------------------------------------------------------------------
 
-    async def _live(self):
+    async def _live(self) -> None:
         """See to wishes, train, show; sleep while there is nothing to do."""
         while self._task is not None:  # Python 3.11 may lose a cancellation in wait_for
             began = self._loop.time()
@@ -226,7 +226,7 @@ class LiveTraining(ABC):
             except TimeoutError:
                 pass
 
-    async def _data_of(self, config):
+    async def _data_of(self, config: Config) -> Any:
         """The data of a configuration, in memory or loaded beside the loop, which goes on meanwhile."""
         if self._data is not None and config.dataset == self._data_name:
             return self._data
@@ -257,12 +257,12 @@ class LiveTraining(ABC):
             "details": self._details,
         }
 
-    def _report(self, error):
+    def _report(self, error: Exception) -> None:
         """Keep an error in words; training rests until something is changed."""
         self._error = _in_words(error)
         self._details = "".join(traceback.format_exception(error))
 
-    def _show_frame(self):
+    def _show_frame(self) -> None:
         """Show how things stand; where that fails, try to show why."""
         began = self._loop.time()
         try:
@@ -277,7 +277,7 @@ class LiveTraining(ABC):
                 self._loop.call_exception_handler(problem)
 
 
-def _in_words(error) -> str:
+def _in_words(error: Exception) -> str:
     """What went wrong: the lab's own sentence, or for all else the line of the student's code behind it."""
     calls = traceback.extract_tb(error.__traceback__)
     lab = [call for call in calls if Path(call.filename).is_relative_to(LAB)]
@@ -292,6 +292,6 @@ def _in_words(error) -> str:
 
 
 @cache
-def _take_one_blas_thread():
+def _take_one_blas_thread() -> None:
     """Once and for all in this process: small products lose by a second thread, and so does the browser."""
     threadpool_limits(1, user_api="blas")

@@ -1,6 +1,8 @@
 """What the explorer says, in words."""
 
+from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 import numpy as np
 
@@ -48,7 +50,7 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def name(config: Config, own=()) -> str:
+def name(config: Config, own: Sequence[str] = ()) -> str:
     """A network by its normalization; own: what of it is somebody's own code, see `Side`."""
     if OWN_MODEL in own:  # no configuration describes it
         return "own network"
@@ -63,7 +65,7 @@ def name(config: Config, own=()) -> str:
     return f"{said}, own {', '.join(others)}" if others else said
 
 
-def names(chosen: Side, twin: Side, is_branched=False) -> tuple[str, str]:
+def names(chosen: Side, twin: Side, is_branched: bool = False) -> tuple[str, str]:
     """The two networks, by what they differ in."""
     first, second = name(chosen.config, chosen.own), name(twin.config, twin.own)
     if is_branched:
@@ -81,7 +83,7 @@ def names(chosen: Side, twin: Side, is_branched=False) -> tuple[str, str]:
     return f"{first}, {details[0]}", f"{second}, {details[1]}"
 
 
-def _settings(config, fields):
+def _settings(config: Config, fields: Any) -> str:
     """The first of these fields that its model hears, in words."""
     heard = [field for field in fields if field not in unheard(config.model)]
     return ", ".join(setting(config, field) for field in heard[:SAID_DIFFERENCES])
@@ -122,7 +124,7 @@ def figures(side: Side) -> str:
     return f"{reached}, {last.train:.0%} in training, {last.val:.0%} in validation"
 
 
-def summary(config: Config, own=()) -> str:
+def summary(config: Config, own: Sequence[str] = ()) -> str:
     """What both networks have in common: data, layers, optimizer; own: see `name`."""
     data = DATASETS.get(config.dataset, config.dataset)
     network = f"{config.architecture.in_words(config)} {ACTIVATIONS[config.activation]} · "
@@ -190,7 +192,7 @@ def remark(side: Side) -> str:
     return ""
 
 
-def _these_layers(numbers) -> str:
+def _these_layers(numbers: np.ndarray) -> str:
     if len(numbers) == 1:
         return f"layer {numbers[0]}"
     if numbers[-1] - numbers[0] == len(numbers) - 1:

@@ -1,5 +1,7 @@
 """The states that a race went through, so that it can go back; what lies between two of them is replayed."""
 
+from collections.abc import Sequence
+
 from lab.train import Training
 
 EVERY = 10  # updates between two states at first
@@ -13,7 +15,7 @@ class History:
     Each state knows its trainings, since a branch puts another one in the place of the twin.
     """
 
-    def __init__(self, trainings):
+    def __init__(self, trainings: Sequence[Training]):
         self._kept: dict[int, list] = {}
         self._fixed: set[int] = {0}
         self._every = EVERY
@@ -21,7 +23,7 @@ class History:
         self._most = int(min(MOST, max(LEAST, BYTES / 2 // size)))
         self._keep(0, trainings)
 
-    def note(self, step, trainings, *, always=False):
+    def note(self, step: int, trainings: Sequence[Training], *, always: bool = False) -> None:
         """Keep this state if it is due; `always` where what comes after it can't be replayed from before."""
         if always:
             self._fixed.add(step)
@@ -36,7 +38,7 @@ class History:
             self._fixed.remove(min(self._fixed))
             self._kept = {s: kept for s, kept in self._kept.items() if s >= min(self._fixed)}
 
-    def restore(self, before) -> tuple[int, tuple[Training, ...]]:
+    def restore(self, before: int) -> tuple[int, tuple[Training, ...]]:
         """Go back to the last state before update `before`, or the first that is kept; (updates made there,
         the trainings)."""
         step = max((step for step in self._kept if step < before), default=min(self._kept))
@@ -47,5 +49,5 @@ class History:
         self._fixed &= set(self._kept)
         return step, tuple(training for training, _, _ in self._kept[step])
 
-    def _keep(self, step, trainings):
+    def _keep(self, step: int, trainings: Sequence[Training]) -> None:
         self._kept[step] = [(training, training.state(), training.config) for training in trainings]

@@ -3,14 +3,17 @@
 A mark holds all curves of one kind in one two-dimensional array, so drawing it is one message.
 """
 
+from collections.abc import Callable, Sequence
 from html import escape
+from typing import Any
 
 import bqplot
 import ipywidgets as widgets
 import numpy as np
 
 from lab.live import curves
-from lab.live.explorer.views import VIEWS
+from lab.live.explorer.race import RaceFrame, Side
+from lab.live.explorer.views import VIEWS, View
 from lab.nn.models.architecture import MOST_LAYERS
 from lab.plot.colours import ROLES
 
@@ -27,7 +30,7 @@ class Panel:
 
     marks = ("solid", "band", "dashed", "guide", "cross")
 
-    def __init__(self, views, view, changed):
+    def __init__(self, views: Sequence[str], view: Any, changed: Callable[[], None]):
         self._x, self._y = bqplot.LinearScale(min=0.0, max=1.0), bqplot.LinearScale(min=0.0, max=1.0)
         # Not to be seen before they have the scales of something.
         self._x_axis = bqplot.Axis(scale=self._x, grid_lines="none", tick_format="~r", visible=False)
@@ -74,22 +77,22 @@ class Panel:
             control.observe(lambda _: changed(), "value")
 
     @property
-    def view(self):
+    def view(self) -> View:
         """The view that is chosen."""
         return VIEWS[self.choice.value]
 
-    def present(self, large):
+    def present(self, large: bool) -> None:
         """Take the size for a room, or for a desk."""
         self._figure.fig_margin = PRESENTED_MARGIN if large else MARGIN
         self._figure.layout.height = f"{PRESENTED_HEIGHT if large else HEIGHT}px"
         self._x_axis.label_offset, self._y_axis.label_offset = ("53px", "78px") if large else ("35px", "50px")
 
     @property
-    def state(self):
+    def state(self) -> tuple:
         """What is chosen: view and layer."""
         return self.choice.value, self._layer.value
 
-    def draw(self, mark, sides, frame):
+    def draw(self, mark: str, sides: dict[str, Side], frame: RaceFrame) -> Any:
         """Draw a mark of the view; sides: {role: Side}. One message, and more where an axis changes."""
         view = self.view
         if mark == "guide":
@@ -105,7 +108,7 @@ class Panel:
             self._scatter(self._zeros, zeros, np.zeros(len(zeros)))
         return self._draw(mark, [of_role.get(role, curves.NOTHING) for role in ROLES])
 
-    def _curves(self, mark, sides):
+    def _curves(self, mark: str, sides: dict[str, Side]) -> dict:
         """{role: (x, y)} of a mark of the view, for the roles that have one."""
         curve = self.view.marks.get(mark)
         return {
@@ -114,17 +117,17 @@ class Panel:
             if curve and (mark not in ("band", "cross") or role in WITH_BANDS)
         }
 
-    def _points(self, of_role):
+    def _points(self, of_role: Any) -> np.ndarray:
         """The x and y of all curves one after the other."""
         return np.concatenate([*of_role.values(), curves.NOTHING], axis=1)
 
-    def _scatter(self, mark, x, y):
+    def _scatter(self, mark: Any, x: np.ndarray, y: np.ndarray) -> None:
         """One message, but none where there is nothing to draw and nothing to take away."""
         if len(x) or len(mark.x):
             with mark.hold_sync():
                 mark.x, mark.y = x, _placed(y)
 
-    def tell(self, names, sides, frame):
+    def tell(self, names: dict[str, str], sides: dict[str, Side], frame: RaceFrame) -> None:
         """The key, and what can be seen in words; a message each where something has changed."""
         view = self.view
         if view.x == "values":
@@ -149,12 +152,12 @@ class Panel:
         ]  # fmt: skip
         self._words.value = f"<p>{escape(view.title)}. {escape('; '.join(seen))}.</p>"
 
-    def _draw(self, mark, of_role):
+    def _draw(self, mark: str, of_role: Any) -> None:
         both = _placed(curves.stacked(of_role, self._y.min))
         with self._lines[mark].hold_sync():
             self._lines[mark].x, self._lines[mark].y = both
 
-    def _guides(self, view, frame):
+    def _guides(self, view: Any, frame: RaceFrame) -> list:
         """The horizontal line of the view, and a vertical one wherever something was changed on the way."""
         lines = []
         if view.guide is not None:
@@ -166,7 +169,7 @@ class Panel:
             lines += [(np.full(2, float(m)), np.array([-1e3, 1e3])) for m in moments[-len(ROLES) :]]
         return [*lines, *[curves.NOTHING] * (len(ROLES) - len(lines))]
 
-    def _fit(self, view, drawn, sides, frame):
+    def _fit(self, view: Any, drawn: Any, sides: dict[str, Side], frame: RaceFrame) -> None:
         """Axes for all curves that are drawn; what stays as it is costs no message."""
         x, y = np.concatenate([*drawn, curves.NOTHING], axis=1)
         first, last = {
@@ -212,17 +215,17 @@ X_LABELS = {
 }  # fmt: skip
 
 
-def _deepest(sides, of="sizes"):
+def _deepest(sides: dict[str, Side], of: str = "sizes") -> Any:
     """How many layers the deepest network has, as a signal counts them."""
     return max([1, *(len(getattr(side.signals, of)) for side in sides.values() if side.signals)])
 
 
-def _placed(y):
+def _placed(y: np.ndarray) -> np.ndarray:
     """What is under every axis, at a place that can be drawn."""
     return np.where(np.isneginf(y), curves.BELOW, y)
 
 
-def _around(x):
+def _around(x: np.ndarray) -> tuple:
     """A range around zero for these values, that grows by steps."""
     _, last = curves.round_span(np.abs(x), 0, 1)
     return -last, last

@@ -4,11 +4,13 @@ Each function makes widgets as attributes of `parts`, and returns the box that t
 """
 
 from types import SimpleNamespace
+from typing import Any
 
 import ipywidgets as widgets
 
 from lab.live.explorer.scenes import SCENES
 from lab.live.page import HIDDEN, fold
+from lab.train import Config
 
 SPEEDS = (1, 2, 5, 10, 20, 50)  # updates from frame to frame
 TEN_SECONDS = 0  # in place of None, which to a selection means that nothing is selected
@@ -19,7 +21,7 @@ SAVED = {
 }  # fmt: skip
 
 
-def head_row(parts, speed, scene):
+def head_row(parts: Any, speed: int | None, scene: Any) -> widgets.Box:
     """The wishes, the pace, the scenes, large type. speed: see `Race`."""
     wishes = {
         "play": ("Play", "play", "train until the end"),
@@ -47,7 +49,7 @@ def head_row(parts, speed, scene):
     return head
 
 
-def runs_fold(parts):
+def runs_fold(parts: Any) -> list[widgets.Widget]:
     """Pin, name and compare runs; branch; go back."""
     parts.pin = widgets.Button(description="Pin this run", icon="thumb-tack", tooltip="its curves stay")
     parts.branch = widgets.Button(
@@ -78,7 +80,7 @@ def runs_fold(parts):
     )
 
 
-def share_fold(parts, config):
+def share_fold(parts: Any, config: Config) -> list[widgets.Widget]:
     """Copy, paste and save."""
     parts.share = widgets.Text(config.share(), description="share", continuous_update=False)
     parts.copy = widgets.HTML(copy_button(config.share()))
@@ -92,7 +94,7 @@ def share_fold(parts, config):
     )
 
 
-def copy_button(text):
+def copy_button(text: str) -> str:
     return (
         f'<button class="jupyter-button lab-copy" onclick="navigator.clipboard.writeText(\'{text}\')">'
         "Copy the string</button>"

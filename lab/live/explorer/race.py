@@ -7,10 +7,11 @@ minibatches. To what any live training hears come going back, branches, and chan
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from math import inf
+from typing import Any
 
 import numpy as np
 
@@ -83,9 +84,9 @@ class Race(LiveTraining):
         show: Callable[[RaceFrame], None],
         *,
         twin: Twin = None,
-        data=None,
-        layers=None,
-        net=None,
+        data: Any = None,
+        layers: Any = None,
+        net: Any = None,
         speed: int | None = None,
         play: bool = True,
     ):
@@ -113,14 +114,14 @@ class Race(LiveTraining):
 
     # --- wishes: may be called from any thread ---------------------------------------------------
 
-    def race(self, config: Config, twin: Twin = None):
+    def race(self, config: Config, twin: Twin = None) -> None:
         """Start again with another configuration and twin, see `Race`; the run before leaves no ghost."""
         self._race(config, twin)
         self._is_another = True
         self._restart = True
         self._wake()
 
-    def change(self, **changes):
+    def change(self, **changes: Any) -> None:
         """Change learning_rate or reg while the run goes on; of a branched run, of the chosen network alone.
 
         Raises TypeError for what needs a new run.
@@ -130,17 +131,17 @@ class Race(LiveTraining):
         self._wanted.update(changes)
         self.order(lambda: self._change(changes))
 
-    def branch(self):
+    def branch(self) -> None:
         """Let the run as it is now go on as the twin, so that what is changed from here on is seen."""
         self.order(self._branch)
 
-    def back(self, to: int | None = None):
+    def back(self, to: int | None = None) -> None:
         """Go back to just after update `to`, at least 1, and pause; None is one update back."""
         self._is_playing = False
         self._back.append(to)
         self._wake()
 
-    def _race(self, config, twin):
+    def _race(self, config: Config, twin: Any) -> None:
         self._first_config, self._wanted = config, {}  # fields that differ from the first configuration
         self._twin_layers = twin if isinstance(twin, Mapping) else None
         if isinstance(twin, Config):
@@ -161,26 +162,26 @@ class Race(LiveTraining):
             self._twin = (lambda now: now) if is_same else without_normalization
 
     @property
-    def _twin_net(self):
+    def _twin_net(self) -> Any:
         """What makes the twin in the place of `FullyConnectedNet`, if anything does."""
         return None if self._twin_layers is not None or is_model(self._net) else self._net
 
-    def _own(self, layers, net):
+    def _own(self, layers: Any, net: Any) -> tuple[str, ...]:
         """What of a network is somebody's own code: kinds of layers, or all of it."""
         if net is None:
             return tuple(layers or ())
         return (OWN_MODEL,) if is_model(net) else (OWN_NET,)
 
-    def _forget(self):
+    def _forget(self) -> None:
         self._trainings = self._history = None
 
     # --- the task ----------------------------------------------------------------------------------
 
     @property
-    def _is_urged(self):
+    def _is_urged(self) -> bool:
         return super()._is_urged or bool(self._back)
 
-    async def _go_on(self, until):
+    async def _go_on(self, until: float) -> None:
         with self._timed():
             await self._measure()
         self._carry_out()
@@ -189,7 +190,7 @@ class Race(LiveTraining):
         else:
             await super()._go_on(until)
 
-    async def _begin(self):
+    async def _begin(self) -> None:
         """Make the two networks of a new run and their first update; where that fails the old ones stay."""
         self._restart = False
         self._orders.clear()
@@ -217,7 +218,7 @@ class Race(LiveTraining):
         self._changes, self._branched_at = [], None
         self._run, self._frame = self._run + 1, 0
 
-    async def _train(self, steps, until=inf):
+    async def _train(self, steps: int, until: float = inf) -> None:
         """Make so many updates of both networks, in slices; a wish or the time `until` ends it early."""
         if self._error or self._trainings is None or self._history is None:
             return
@@ -241,7 +242,7 @@ class Race(LiveTraining):
                     break
 
     @contextmanager
-    def _timed(self):
+    def _timed(self) -> Iterator[None]:
         """Count the time of training within it, without what else the kernel does between two slices."""
         self._slice_began = time.perf_counter()
         try:
@@ -249,7 +250,7 @@ class Race(LiveTraining):
         finally:
             self._seconds += time.perf_counter() - self._slice_began
 
-    async def _breathe(self):
+    async def _breathe(self) -> None:
         """Let the kernel do something else, if a slice is over."""
         spent = time.perf_counter() - self._slice_began
         if spent > SLICE:
@@ -257,7 +258,7 @@ class Race(LiveTraining):
             await asyncio.sleep(0)
             self._slice_began = time.perf_counter()
 
-    async def _measure(self):
+    async def _measure(self) -> None:
         """The accuracies that are due, bit by bit: of convolutions they take seconds."""
         is_fast = self._seconds < SLICE * self._timed_steps
         for training in self._trainings or ():
@@ -270,7 +271,7 @@ class Race(LiveTraining):
                 if self._restart:
                     return
 
-    def _pace(self):
+    def _pace(self) -> int:
         """How many updates the next frame is ahead."""
         if self.speed is not None or self._trainings is None:
             return self.speed or 1
@@ -278,7 +279,9 @@ class Race(LiveTraining):
         frame = self._step * WHOLE_RUN // total + 1
         return max(1, -(-frame * total // WHOLE_RUN) - self._step)
 
-    async def _update(self, trainings, signals, look):
+    async def _update(
+        self, trainings: tuple[Training, ...], signals: list[Signals | None], look: bool
+    ) -> None:
         """One update of each network; `signals` takes what was seen where it was looked at."""
         for i, training in enumerate(trainings):
             with self._deadline():
@@ -290,12 +293,12 @@ class Race(LiveTraining):
         if look:
             self._looked = self._loop.time()
 
-    def _deadline(self):
+    def _deadline(self) -> AbstractContextManager:
         """Own code may never end; the lab's own does, however large the network."""
         is_own = self._layers or self._twin_layers or self._net is not None
         return deadline(UPDATE) if is_own else nullcontext()
 
-    async def _go_back(self, to):
+    async def _go_back(self, to: int | None) -> None:
         """To just after update `to`, by way of the last state kept before it."""
         if self._trainings is None or self._history is None:
             return
@@ -317,7 +320,7 @@ class Race(LiveTraining):
                 if self._restart:
                     break
 
-    def _change(self, changes):
+    def _change(self, changes: Any) -> None:
         """See `change`."""
         if self._trainings is None or self._history is None:
             return
@@ -331,7 +334,7 @@ class Race(LiveTraining):
         self._changes = [c for c in self._changes if c[0] < self._step] + [(self._step, ", ".join(said))]
         self._history.note(self._step, self._trainings, always=True)
 
-    def _branch(self):
+    def _branch(self) -> None:
         """See `branch`."""
         if self._trainings is None or self._history is None:
             return
@@ -341,14 +344,14 @@ class Race(LiveTraining):
         self._history.note(self._step, self._trainings, always=True)
 
     @property
-    def _step(self):
+    def _step(self) -> int:
         return max(training.step for training in self._trainings) if self._trainings else 0
 
     @property
-    def _is_done(self):
+    def _is_done(self) -> bool:
         return self._trainings is not None and all(training.is_done for training in self._trainings)
 
-    def _next_frame(self):
+    def _next_frame(self) -> RaceFrame:
         chosen, twin = self._sides() or (None, None)
         longest = max(self._trainings, key=lambda training: training.step) if self._trainings else None
         return RaceFrame(
@@ -365,7 +368,7 @@ class Race(LiveTraining):
             returns=self._returns,
         )
 
-    def _sides(self):
+    def _sides(self) -> list[Side]:
         own = self._own(self._layers, self._net), self._own(self._twin_layers, self._twin_net)
         if self._branched_at is not None:
             own = own[0], own[0]

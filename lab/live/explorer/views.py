@@ -41,40 +41,40 @@ class View:
     keys: tuple[tuple[str, str], ...] = field(default=())  # (line style, what it stands for)
 
 
-def _loss(side, _layer):
+def _loss(side: Side, _layer: int) -> Any:
     return curves.thinned(side.loss)
 
 
-def _loss_exponents(side, _layer):
+def _loss_exponents(side: Side, _layer: int) -> tuple:
     x, y = curves.thinned(side.loss)
     return x, curves.exponents(y)
 
 
-def _loss_words(side, _layer):
+def _loss_words(side: Side, _layer: int) -> str:
     if not len(side.loss):
         return ""
     return f"from {_number(side.loss[0], '{:.3g}')} to {_number(side.loss[-10:].mean(), '{:.3g}')}"
 
 
-def _accuracy(part, by):
-    def curve(side, _layer):
+def _accuracy(part: str, by: str) -> Any:
+    def curve(side: Side, _layer: int) -> tuple:
         x = [getattr(accuracy, by) for accuracy in side.accuracies]
         return np.array(x, dtype=float), np.array([getattr(a, part) for a in side.accuracies], dtype=float)
 
     return {"solid": curve} if part == "train" else {"dashed": curve}
 
 
-def _accuracy_words(side, _layer):
+def _accuracy_words(side: Side, _layer: int) -> str:
     if not side.accuracies:
         return ""
     last = side.accuracies[-1]
     return f"{last.train:.0%} in training, {last.val:.0%} in validation"
 
 
-def _by_layer(values: Callable[[Any], np.ndarray | None], is_log=False):
+def _by_layer(values: Callable[[Any], np.ndarray | None], is_log: bool = False) -> Callable:
     """The curve of a signal over the layers, from 1 on."""
 
-    def curve(side, _layer):
+    def curve(side: Side, _layer: int) -> Any:
         y = values(side.signals) if side.signals else None
         if y is None:
             return curves.NOTHING
@@ -84,10 +84,10 @@ def _by_layer(values: Callable[[Any], np.ndarray | None], is_log=False):
     return curve
 
 
-def _band(values: Callable[[Any], np.ndarray | None]):
+def _band(values: Callable[[Any], np.ndarray | None]) -> Callable:
     """The band between the 5th and the 95th percentile over the layers."""
 
-    def outline(side, _layer):
+    def outline(side: Side, _layer: int) -> Any:
         y = values(side.signals) if side.signals else None
         if y is None:
             return curves.NOTHING
@@ -99,7 +99,7 @@ def _band(values: Callable[[Any], np.ndarray | None]):
     return outline
 
 
-def _off(side, _layer):
+def _off(side: Side, _layer: int) -> Any:
     """Where batch norm is off."""
     if not side.signals or not len(side.signals.is_off):
         return curves.NOTHING
@@ -107,7 +107,7 @@ def _off(side, _layer):
     return curves.drawable(x, curves.exponents(side.signals.sizes[side.signals.is_off, 1]))
 
 
-def _histogram(side, layer):
+def _histogram(side: Side, layer: int) -> Any:
     """The outline of the bars."""
     if not side.signals or not len(side.signals.sizes):
         return curves.NOTHING
@@ -115,10 +115,10 @@ def _histogram(side, layer):
     return np.repeat(edges, 2)[1:-1], np.repeat(shares, 2)
 
 
-def _span_words(values, form="{:.2g}"):
+def _span_words(values: Callable[[Any], Any], form: str = "{:.2g}") -> Callable:
     """Words for the first and the last layer of a signal."""
 
-    def words(side, _layer):
+    def words(side: Side, _layer: int) -> str:
         y = values(side.signals) if side.signals else None
         if y is None or not len(y):
             return ""
@@ -127,28 +127,28 @@ def _span_words(values, form="{:.2g}"):
     return words
 
 
-def _number(value, form):
+def _number(value: float, form: str) -> str:
     """A number in words; what has diverged has none, nor has the size of units that are all dead."""
     return form.format(value) if np.isfinite(value) else "no finite value"
 
 
-def _histogram_words(side, layer):
+def _histogram_words(side: Side, layer: int) -> str:
     x, y = _histogram(side, layer)
     if not len(x):
         return ""
     return f"from {x[0]:.2g} to {x[-1]:.2g}, most often near {x[y.argmax()]:.2g}"
 
 
-def _running(signals):
+def _running(signals: Any) -> Any:
     return None if signals.running_ratios is None else signals.running_ratios
 
 
-def _middle(values):
+def _middle(values: Callable[[Any], Any]) -> Any:
     """The 50th percentile of three."""
     return lambda signals: None if values(signals) is None else values(signals)[:, 1]
 
 
-def _sizes(signals):
+def _sizes(signals: Any) -> Any:
     return signals.sizes
 
 

@@ -1,6 +1,6 @@
 """The explorer: controls, and two networks that train before the room."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from html import escape
 from types import SimpleNamespace
@@ -10,6 +10,7 @@ import ipywidgets as widgets
 
 from lab.live import running, saving, words
 from lab.live.controls import FIELDS, Control, from_config, to_config
+from lab.live.explorer.messages import messages_worth, saying
 from lab.live.explorer.panel import Panel
 from lab.live.explorer.parts import PINS, SAVED, copy_button, head_row, runs_fold, share_fold
 from lab.live.explorer.race import GHOST_AFTER, WHILE_IT_RUNS, Race, RaceFrame, Side
@@ -18,7 +19,7 @@ from lab.live.explorer.twin import differences
 from lab.live.explorer.views import VIEWS
 from lab.live.lasting import Lasting
 from lab.live.page import HIDDEN, SHOWN, alarm, fold, sheet
-from lab.live.task import FRAME, naming
+from lab.live.task import naming
 from lab.nn.validation import require_known
 from lab.train import Config
 from lab.train.borrowed import heard_fields
@@ -32,9 +33,6 @@ FROM_OUTSIDE = tuple(name for name in OTHERS if VIEWS[name].x in ("updates", "ep
 FIRST_FROM_OUTSIDE = ("accuracy", "gradient", "update")  # of a network that the lab can't look into
 LOSS = 0, "solid"  # the curves that every frame draws
 PRESENTED = 2  # figures in large type; the style sheet hides the others
-SAID_EVERY = 20  # frames from one sentence to the next: a screen reader wants to end it
-CATCH_UP = 4  # frames of a new run with as many messages, until all figures show it
-REST = 6  # each so many frames draw the loss alone: with what axes and keys send, two messages are the mean
 
 
 class Explorer(Lasting):
@@ -55,20 +53,20 @@ class Explorer(Lasting):
 
     def __init__(
         self,
-        config=None,
+        config: Config | None = None,
         *,
-        scene=None,
-        twin=None,
-        data=None,
-        layers=None,
-        net=None,
-        speed=None,
-        play=True,
-        show=None,
-        lock=(),
-        views=None,
-        presenter=False,
-        **fields,
+        scene: Any = None,
+        twin: Any = None,
+        data: Any = None,
+        layers: Any = None,
+        net: Any = None,
+        speed: int | None = None,
+        play: bool = True,
+        show: Collection[str] | None = None,
+        lock: Collection[str] = (),
+        views: Sequence[str] | None = None,
+        presenter: bool = False,
+        **fields: Any,
     ):
         known = [field.name for field in FIELDS]
         require_known("show", show or (), known)
@@ -114,24 +112,31 @@ class Explorer(Lasting):
         the screen."""
         return self._frame
 
-    def train(self, config, twin=None):
+    def train(self, config: Config, twin: Any = None) -> None:
         """Train this configuration and its twin, see `Race.race`; a scene that was chosen is forgotten."""
         self._scene = None
         self._parts.scene.value = ""
         self._open(config, twin)
 
-    def stop(self):
+    def stop(self) -> None:
         """End the training for good; the figures stay."""
         self.race.stop()
 
-    def close(self):
+    def close(self) -> None:
         if hasattr(self, "race"):  # not where the constructor failed
             self.stop()
         super().close()
 
     # --- the widgets ---------------------------------------------------------------------------------
 
-    def _build(self, config, speed, show, lock, views):
+    def _build(
+        self,
+        config: Config,
+        speed: int | None,
+        show: Collection[str] | None,
+        lock: Collection[str],
+        views: Sequence[str],
+    ) -> None:
         parts = self._parts = SimpleNamespace()
         self._take_from(config)
         values = self._values
@@ -165,11 +170,11 @@ class Explorer(Lasting):
         super().__init__([sheet(STYLES), parts.title, head, body, parts.status, parts.sentence, alarm()])
         self.add_class("lab-explorer")
 
-    def _take_from(self, config):
+    def _take_from(self, config: Config) -> None:
         """What the controls show of a configuration, and its layers where they aren't of one size."""
         self._values = from_config(config) | {"hidden_dims": config.hidden_dims}
 
-    def _listen(self):
+    def _listen(self) -> None:
         """From here on callbacks may come from another thread: they only note down what is wished."""
         parts = self._parts
         for wish, button in parts.wishes.items():
@@ -190,7 +195,7 @@ class Explorer(Lasting):
 
     # --- wishes: may come on another thread ------------------------------------------------------------
 
-    def _choose(self, name, value):
+    def _choose(self, name: str, value: Any) -> None:
         self._refused = ""
         self._values[name] = value
         if name in ("depth", "width"):
@@ -202,26 +207,26 @@ class Explorer(Lasting):
         else:
             self.race.choose(**changes)
 
-    def _refuse(self, sentence):
+    def _refuse(self, sentence: str) -> None:
         self._refused = sentence
         self._look()
 
-    def _look(self):
+    def _look(self) -> None:
         """See to it that a frame is shown, also where nothing trains."""
         self.race.look()
 
-    def _wish(self, wish, _button):
+    def _wish(self, wish: str, _button: Any) -> None:
         self._refused = ""
         getattr(self.race, wish)()
 
-    def _open(self, config, twin=None):
+    def _open(self, config: Config, twin: Any = None) -> None:
         self._refused = ""
         self._take_from(config)
         for name, control in self._controls.items():
             control.show(self._values[name])
         self.race.race(config, twin)
 
-    def _open_scene(self, change):
+    def _open_scene(self, change: Any) -> None:
         self._scene = scene_named(change["new"]) if change["new"] else None
         if self._scene is None:
             return
@@ -229,7 +234,7 @@ class Explorer(Lasting):
             panel.choice.value = view
         self._open(self._scene.config, self._scene.twin)
 
-    def _open_shared(self, change):
+    def _open_shared(self, change: Any) -> None:
         drawn = self._drawn["share"]
         if change["new"] == drawn.share():
             return
@@ -241,7 +246,7 @@ class Explorer(Lasting):
         else:
             self.train(config)
 
-    def _pin(self, _button):
+    def _pin(self, _button: Any) -> None:
         frame = self._frame
         if frame is None or frame.chosen is None:
             return
@@ -252,36 +257,36 @@ class Explorer(Lasting):
         self._pinned.append((name, frame.chosen))
         self._show_pins()
 
-    def _unpin(self, index, _button):
+    def _unpin(self, index: int, _button: Any) -> None:
         del self._pinned[index]
         self._show_pins()
 
-    def _rename(self, index, change):
+    def _rename(self, index: int, change: Any) -> None:
         if index < len(self._pinned) and change["new"]:
             self._pinned[index] = (change["new"], self._pinned[index][1])
             self._look()
 
-    def _open_pinned(self, index, _button):
+    def _open_pinned(self, index: int, _button: Any) -> None:
         self.train(self._pinned[index][1].config)
 
-    def _show_pins(self):
+    def _show_pins(self) -> None:
         for pin, (name, side) in zip(self._parts.pins, self._pinned, strict=False):
             pin.name.value, pin.figures.value = name, escape(words.figures(side))
         for index, pin in enumerate(self._parts.pins):
             pin.box.layout.display = SHOWN if index < len(self._pinned) else HIDDEN
         self._look()
 
-    def _present(self, large):
+    def _present(self, large: bool) -> None:
         for panel in self._panels[:PRESENTED]:
             panel.present(large)
         (self.add_class if large else self.remove_class)("lab-presenter")
         self._look()
 
-    def _link(self, link=""):
+    def _link(self, link: str = "") -> None:
         """Offer a file; until another one is made, the one before isn't what is chosen any more."""
         self._parts.link.value = link
 
-    def _save(self, _button):
+    def _save(self, _button: Any) -> None:
         self._link()
         frame = self._frame
         if frame is None or frame.chosen is None:
@@ -306,7 +311,7 @@ class Explorer(Lasting):
         sides |= {"twin": frame.twin, "chosen": frame.chosen}
         return {role: side for role, side in sides.items() if side is not None}
 
-    def _names(self, sides: dict[str, Side], is_branched) -> dict[str, str]:
+    def _names(self, sides: dict[str, Side], is_branched: bool) -> dict[str, str]:
         """The words for each of them, by role."""
         names = {role: name for role, (name, _) in zip(PINS, self._pinned, strict=False)}
         names["chosen"], names["twin"] = words.names(sides["chosen"], sides["twin"], is_branched)
@@ -314,7 +319,7 @@ class Explorer(Lasting):
             names["ghost"] = words.before(sides["ghost"], sides["chosen"])
         return names
 
-    def _show(self, frame: RaceFrame):
+    def _show(self, frame: RaceFrame) -> None:
         """Draw a frame with two messages: the loss, and one of what else there is in turn."""
         jobs = {
             "status": ((frame.run, frame.number), self._draw_status),
@@ -335,11 +340,11 @@ class Explorer(Lasting):
             if self._later:
                 self._draw(self._later.pop(0), jobs, frame)
 
-    def _last_picture(self, frame):
+    def _last_picture(self, frame: RaceFrame) -> bytes:
         """What a saved notebook shows, a PNG."""
         return saving.last_picture(self._runs(frame), words.sentence(frame))
 
-    def _draw(self, key, jobs, frame):
+    def _draw(self, key: Any, jobs: dict, frame: RaceFrame) -> None:
         version, draw = jobs[key]
         if self._drawn.get(key) != version:
             self._drawn[key] = version
@@ -372,28 +377,29 @@ class Explorer(Lasting):
                 shown = (state, versions[view.x]) if mark in view.marks else None
                 version = (state, events) if mark == "guide" else shown
                 jobs[number, mark] = version, partial(panel.draw, mark, sides)
-            jobs[number, "words"] = (state, _saying(frame)), partial(panel.tell, names, sides)
+            jobs[number, "words"] = (state, saying(frame)), partial(panel.tell, names, sides)
         jobs[LOSS] = (frame.run, frame.number), jobs[LOSS][1]
         return jobs
 
-    def _sentence_job(self, frame):
-        version = (frame.run, words.state(frame), frame.error, self._refused, _saying(frame))
+    def _sentence_job(self, frame: RaceFrame) -> tuple:
+        version = (frame.run, words.state(frame), frame.error, self._refused, saying(frame))
         return version, self._draw_sentence
 
-    def _controls_job(self, frame):
+    def _controls_job(self, frame: RaceFrame) -> tuple:
         """What neither network hears rests; after an error nothing does, as any setting may mend it."""
         sides = () if frame.error else (frame.chosen, frame.twin)
         configs = tuple(side.config for side in sides if side)
         return configs, partial(self._draw_controls, configs)
 
-    def _draw_status(self, frame):
+    def _draw_status(self, frame: RaceFrame) -> None:
         self._parts.status.value = words.status(frame)
 
-    def _draw_sentence(self, frame):
+    def _draw_sentence(self, frame: RaceFrame) -> None:
         self._parts.sentence.value = words.spoken(frame, words.sentence(frame), self._refused)
 
-    def _draw_title(self, names, frame):
-        summary = words.summary(frame.chosen.config, frame.chosen.own)
+    def _draw_title(self, names: dict[str, str], frame: RaceFrame) -> None:
+        chosen = self._sides(frame)["chosen"]
+        summary = words.summary(chosen.config, chosen.own)
         title = (
             f'<span class="lab-title"><i class="chosen"></i>{escape(words.capital(names["chosen"]))} against '
             f'<i class="twin"></i>{escape(names["twin"])}</span> '
@@ -404,40 +410,25 @@ class Explorer(Lasting):
             title += f'<p class="lab-question"><b>{escape(self._scene.question)}</b> {look}</p>'
         self._parts.title.value = title
 
-    def _draw_share(self, frame):
-        self._parts.share.value = frame.chosen.config.share()
+    def _draw_share(self, frame: RaceFrame) -> None:
+        self._parts.share.value = self._sides(frame)["chosen"].config.share()
         self._parts.copy.value = copy_button(self._parts.share.value)
 
-    def _draw_rates(self, frame):
+    def _draw_rates(self, frame: RaceFrame) -> None:
         """Going back over a change takes it back."""
+        config = self._sides(frame)["chosen"].config
         for name in WHILE_IT_RUNS:
-            self._values[name] = getattr(frame.chosen.config, name)
+            self._values[name] = getattr(config, name)
             if name in self._controls:
                 self._controls[name].show(self._values[name])
 
-    def _draw_controls(self, configs, _frame):
+    def _draw_controls(self, configs: Any, _frame: RaceFrame) -> None:
         for control in self._controls.values():
             control.hear(*configs)
 
 
-def _unheard(net, controls):
+def _unheard(net: Any, controls: Collection[str]) -> list[str]:
     """The controls that change nothing about a network of one's own."""
     deaf = {*NETWORK_FIELDS, "backend"} - heard_fields(net)
     fields = {"depth": "hidden_dims", "width": "hidden_dims"}  # where the control has another name
     return [name for name in controls if fields.get(name, name) in deaf]
-
-
-def messages_worth(frame):
-    """How many a frame is worth beside the loss: one, so that the page keeps up; of a network whose updates
-    take long, one for each frame that would have come meanwhile."""
-    if 1 < frame.number <= CATCH_UP:
-        return CATCH_UP
-    is_slow = 0 < frame.steps_per_second * FRAME < 1 and frame.number > 1
-    frames = int(1 / (frame.steps_per_second * FRAME)) if is_slow else 1
-    return frames - (frame.number % REST == 0)
-
-
-def _saying(frame):
-    """Changes when a sentence is due: once in a while, and at each frame where nothing trains."""
-    is_resting = not frame.is_playing or frame.is_done
-    return frame.number // (1 if is_resting else SAID_EVERY)

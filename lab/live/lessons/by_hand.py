@@ -5,8 +5,8 @@ samples of a feature, layer norm over the features of a sample: these are the *g
 Arrays of shape (members, groups) are called grouped.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import bqplot
 import ipywidgets as widgets
@@ -54,7 +54,7 @@ class Numbers(NamedTuple):
     slope: np.ndarray  # of every output, per unit that the selected point moves
 
 
-def by_hand(layer, x, gamma, beta, eps, point):
+def by_hand(layer: str, x: Any, gamma: np.ndarray, beta: np.ndarray, eps: float, point: Any) -> Numbers:
     """The numbers of one layer, made by its own function pair.
 
     layer: a key of LAYERS. x: (N, D). gamma, beta: numbers, the same for all features.
@@ -73,7 +73,7 @@ def by_hand(layer, x, gamma, beta, eps, point):
     )  # fmt: skip
 
 
-def turned(array, axis):
+def turned(array: np.ndarray, axis: int) -> np.ndarray:
     """From (N, D) to grouped, and back."""
     return array if axis == 0 else array.T
 
@@ -86,7 +86,7 @@ class LayerByHand(Live):
     Raises ValueError for anything else.
     """
 
-    def __init__(self, x=None, layer="batchnorm"):
+    def __init__(self, x: Any = None, layer: str = "batchnorm"):
         require_choice("layer", layer, LAYERS)
         self.x = small_batch(EXAMPLE if x is None else x, MOST_SAMPLES, MOST_FEATURES, REACH)
         samples, features = self.x.shape
@@ -120,15 +120,15 @@ class LayerByHand(Live):
         self._update()
 
     @property
-    def point(self):
+    def point(self) -> Any:
         """(sample, feature) of the selected point, from 0."""
         return self._sample.value - 1, self._feature.value - 1
 
-    def _select(self, _points, event):
+    def _select(self, _points: Any, event: Any) -> None:
         sample, feature = np.unravel_index(event["index"], self.x.shape)
         self._sample.value, self._feature.value = int(sample) + 1, int(feature) + 1
 
-    def _drag(self, change):
+    def _drag(self, change: Any) -> None:
         """The points are drawn elsewhere: what the mouse has moved snaps to tenths."""
         drawn = np.reshape(change["new"], self.x.shape)
         if np.array_equal(drawn, self.x):
@@ -137,12 +137,12 @@ class LayerByHand(Live):
         self.x = np.where(is_moved, np.round(np.clip(drawn, -REACH, REACH), 1), self.x)
         self._update()
 
-    def _move(self, change):
+    def _move(self, change: Any) -> None:
         if self.x[self.point] != change["new"]:
             self.x[self.point] = change["new"]
             self._update()
 
-    def _update(self, _change=None):
+    def _update(self, _change: Any = None) -> None:
         """Compute and draw everything."""
         numbers = by_hand(
             self._layer.value, self.x, self._gamma.value, self._beta.value, self._eps.value, self.point
@@ -152,7 +152,9 @@ class LayerByHand(Live):
         self._shown.value = shown(numbers)
 
 
-def _slider(kind, description, value, least, most, step):
+def _slider(
+    kind: type, description: str, value: float, least: float, most: float, step: float
+) -> widgets.Widget:
     return kind(value=value, min=least, max=most, step=step, description=description, layout=FULL)
 
 
@@ -162,7 +164,7 @@ def _slider(kind, description, value, least, most, step):
 class _Points:
     """The figure on the left: a point for each number, mean and ±1 standard deviation of each group."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._x_scale = bqplot.LinearScale(allow_padding=False)
         most = REACH * HEADROOM
         y_scale = bqplot.LinearScale(min=-most, max=most, allow_padding=False)
@@ -191,9 +193,9 @@ class _Points:
         )  # fmt: skip
         caption = widgets.HTML('<span class="lab-caption">x: drag a point</span> (box: mean ± 1 std)')
         self.box = widgets.VBox([caption, figure])
-        self._axis = None  # along which the points are arranged
+        self._axis: int | None = None  # along which the points are arranged
 
-    def draw(self, numbers: Numbers):
+    def draw(self, numbers: Numbers) -> None:
         if self._axis != numbers.axis:
             self._arrange(numbers)
         positions = _positions(numbers)
@@ -207,7 +209,7 @@ class _Points:
             self.points.colors = [_colour(role) for role in in_order[2]]
             self.points.x, self.points.y = in_order[:2]
 
-    def _arrange(self, numbers):
+    def _arrange(self, numbers: Numbers) -> None:
         """What changes with the layer: where groups lie, and what they are called."""
         self._axis, (members, groups) = numbers.axis, numbers.x.shape
         positions = _positions(numbers)
@@ -220,18 +222,18 @@ class _Points:
             self._names.text = [str(group + 1) for group in range(groups)]
 
 
-def _colour(role):
+def _colour(role: Any) -> str:
     """As the style sheet has it, which knows the theme."""
     return f"var(--lab-{role})"
 
 
-def _positions(numbers):
+def _positions(numbers: Numbers) -> Any:
     """Where the points lie on the horizontal axis, (members, groups): blocks with a gap between them."""
     members, groups = numbers.x.shape
     return np.arange(members)[:, None] + np.arange(groups) * (members + 1)
 
 
-def _roles(numbers):
+def _roles(numbers: Numbers) -> Any:
     """(members, groups) of "selected", "group" (what shares its mean and variance) and "other"."""
     roles = np.full(numbers.x.shape, "other", dtype=object)
     roles[:, numbers.point[1]] = "group"
@@ -239,7 +241,7 @@ def _roles(numbers):
     return roles
 
 
-def _boxes(positions, mean, std):
+def _boxes(positions: Any, mean: Any, std: Any) -> tuple:
     """x and y, each (groups, 8): the line of a mean, and around it a box of ±1 standard deviation."""
     left, right = positions[0] - 0.6, positions[-1] + 0.6
     x = [left, right, right, left, left, right, right, left]
@@ -247,7 +249,7 @@ def _boxes(positions, mean, std):
     return np.array(x).T, np.array(y).T
 
 
-def _axis_label(numbers):
+def _axis_label(numbers: Numbers) -> str:
     """What the numbers below and above the points count."""
     below, above = (
         f"{AXES[axis]}s 1–{count}" if count > 1 else f"{AXES[axis]} 1"
@@ -256,18 +258,18 @@ def _axis_label(numbers):
     return f"{below} of {above}"
 
 
-def _ticks(limit):
+def _ticks(limit: Any) -> np.ndarray:
     return np.linspace(-limit, limit, 5)
 
 
-def _tick(value):
+def _tick(value: Any) -> Any:
     return f"{number(value / 1000, 'g')}k" if abs(value) >= 1000 else number(value, "g")
 
 
 # --- what the layer makes of them --------------------------------------------------------------------
 
 
-def shown(numbers: Numbers):
+def shown(numbers: Numbers) -> str:
     """x_hat, output and slopes as drawings, in a table and in words: HTML."""
     outputs = max(np.abs(numbers.x_hat).max(), np.abs(numbers.out).max())
     slopes = np.abs(numbers.slope).max()
@@ -281,21 +283,21 @@ def shown(numbers: Numbers):
     )
 
 
-def _limit(largest):
+def _limit(largest: Any) -> Any:
     """0.5, 1, 2, 5, 10 … : the first that holds it, so that an axis grows by steps."""
     steps = [0.5, *(step * 10.0**power for power in range(6) for step in (1, 2, 5))]
     return next(step for step in steps if step >= largest)
 
 
-def _drawing(numbers, title, marks, limit):
+def _drawing(numbers: Numbers, title: str, marks: Any, limit: Any) -> str:
     """An SVG with the axes of the figure on the left; marks: function of (numbers, positions, x, y)."""
     positions = _positions(numbers)
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
 
-    def x(position):
+    def x(position: Any) -> Any:
         return LEFT + (position + 1) / (positions.max() + 2) * (right - LEFT)
 
-    def y(value):
+    def y(value: Any) -> Any:
         return TOP + (1 - value / (limit * HEADROOM)) / 2 * (bottom - TOP)
 
     lines = [f'<line class="axis" x1="{LEFT}" y1="{bottom}" x2="{right}" y2="{bottom}"/>']
@@ -317,7 +319,7 @@ def _drawing(numbers, title, marks, limit):
     return f'<svg {size} role="img" aria-label="{title}">{"".join(lines)}</svg>'
 
 
-def _outputs(numbers, positions, x, y):
+def _outputs(numbers: Numbers, positions: Any, x: Any, y: Any) -> Iterator[Any]:
     """Rings at x_hat, dots at the output, and the mean ±1 standard deviation of the outputs."""
     for xs, ys in zip(*_boxes(positions, numbers.out.mean(0), numbers.out.std(0)), strict=True):
         corners = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in zip(xs, ys, strict=True))
@@ -329,7 +331,7 @@ def _outputs(numbers, positions, x, y):
             yield f'<circle class="{kind} {roles[index]}" {at} r="{radius}"/>'
 
 
-def _slopes(numbers, positions, x, y):
+def _slopes(numbers: Numbers, positions: Any, x: Any, y: Any) -> Iterator[Any]:
     """A bar for each output, from a line at zero."""
     roles = _roles(numbers)
     yield f'<line class="axis" x1="{LEFT}" y1="{y(0):.1f}" x2="{WIDTH - RIGHT}" y2="{y(0):.1f}"/>'
@@ -342,7 +344,7 @@ def _slopes(numbers, positions, x, y):
         )
 
 
-def _table(numbers):
+def _table(numbers: Numbers) -> Any:
     """The numbers of the selected point's group."""
     selected, group = numbers.point
     member, kind = AXES[numbers.axis], AXES[1 - numbers.axis]
@@ -350,7 +352,7 @@ def _table(numbers):
         "x": numbers.x, "x_hat": numbers.x_hat, "output": numbers.out, "gradient": numbers.slope,
     }  # fmt: skip
 
-    def cells(tag, values):
+    def cells(tag: Any, values: Any) -> str:
         marks = ['class="selected"' if i == selected else "" for i in range(len(values))]
         return "".join(f"<{tag} {mark}>{value}</{tag}>" for mark, value in zip(marks, values, strict=True))
 
@@ -367,7 +369,7 @@ def _table(numbers):
     )
 
 
-def sentence(numbers: Numbers):
+def sentence(numbers: Numbers) -> Any:
     """What can be seen, in words: the numbers of the gradient, which hold for small steps."""
     member, group = numbers.point
     sample, feature = numbers.point if numbers.axis == 0 else numbers.point[::-1]

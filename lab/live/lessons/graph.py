@@ -5,9 +5,9 @@ of them. The rest is backpropagation: the gradient of a node is the sum of what 
 those of lab/nn/batchnorm.py, whose result this must be.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import ipywidgets as widgets
 import numpy as np
@@ -111,7 +111,7 @@ class Backward(NamedTuple):
     sent: dict[tuple[str, str], Array]  # (from, to): what the one sent back to the other
 
 
-def backward(x, gamma, beta, dout, eps):
+def backward(x: Any, gamma: Any, beta: Any, dout: Any, eps: Any) -> Backward:
     """Both passes through the graph. x, dout: (N, D). gamma, beta: (D,). Returns Backward."""
     values = {"x": x, "gamma": gamma, "beta": beta, "eps": eps}
     for name, node in NODES.items():
@@ -134,7 +134,9 @@ class BackwardGraph(Live):
     Raises ValueError for anything else.
     """
 
-    def __init__(self, x=None, gamma=None, beta=None, dout=None, eps=1e-5):
+    def __init__(
+        self, x: Any = None, gamma: Any = None, beta: Any = None, dout: Any = None, eps: float = 1e-5
+    ):
         x = small_batch(EXAMPLE if x is None else x, MOST_SAMPLES, MOST_FEATURES, REACH)
         n, d = x.shape
         gamma = finite_array("gamma", np.arange(1, d + 1) if gamma is None else gamma, (d,))
@@ -169,18 +171,18 @@ class BackwardGraph(Live):
         self._update()
 
     @property
-    def step(self):
+    def step(self) -> Any:
         """Number of the step that is shown, from 1."""
         return self._step.value
 
-    def _go(self, move, _button):
+    def _go(self, move: Any, _button: Any) -> None:
         self._step.value = self._step.value + move  # the slider keeps it within its ends
 
-    def _update(self, _change=None):
+    def _update(self, _change: Any = None) -> None:
         self._shown.value = shown(self.passes, self.step, self.expected)
 
 
-def shown(passes: Backward, step, expected):
+def shown(passes: Backward, step: int, expected: Any) -> str:
     """A step as a drawing, in tables and in words: HTML. expected: (N, D), dx as the layer has it."""
     name = STEPS[step - 1]
     said = f"<b>{name}</b> (step {step} of {len(STEPS)}): {NODES[name].says}"
@@ -195,7 +197,7 @@ def shown(passes: Backward, step, expected):
     )
 
 
-def _drawing(step):
+def _drawing(step: int) -> str:
     """The graph as SVG: what the gradient has passed, what it reaches, and what lies ahead."""
     done, now = STEPS[: step - 1], STEPS[step - 1]
     parts = [_arrow((WIDTH, NODES["out"].place[1]), "out", "arrives" if now == "out" else "passed")]
@@ -222,7 +224,7 @@ def _drawing(step):
     return f'<svg {size} role="img" aria-label="{label}">{"".join(parts)}</svg>'
 
 
-def _arrow(start, to, kind, name=None):
+def _arrow(start: Any, to: Any, kind: str, name: Any = None) -> str:
     """From a place, which is the middle of the node `name` if it has one, to the border of another node."""
     start, end = np.array(start, dtype=float), np.array(NODES[to].place, dtype=float)
     half = np.array(BOX) / 2 + 2
@@ -238,7 +240,7 @@ def _arrow(start, to, kind, name=None):
     return f'<g class="{kind}"><line {line}/><polygon points="{head}"/></g>'
 
 
-def _tables(passes, name, expected):
+def _tables(passes: Backward, name: Any, expected: Any) -> Iterator[Any]:
     """The value of a node, the gradients that arrive, and those that leave."""
     node = NODES[name]
     yield _table("value", f"value of {name}", node.formula, passes.values[name])
@@ -254,11 +256,11 @@ def _tables(passes, name, expected):
         yield _table("value", "batchnorm_backward", "its dx", expected)
 
 
-def _edge(source, to):
+def _edge(source: str, to: Any) -> Any:
     return next(edge for edge in NODES[source].edges if edge.to == to)
 
 
-def _table(kind, title, formula, values):
+def _table(kind: str, title: str, formula: Any, values: Any) -> str:
     largest = np.abs(values).max()
     form = ".1e" if largest >= 1e4 or 0 < largest < 0.01 else ".3f" if largest < 10 else ".1f"
     rows = "".join(

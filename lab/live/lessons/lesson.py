@@ -1,5 +1,7 @@
 """What the small widgets of the lessons share: their styles, checked arrays, numbers as they are read."""
 
+from typing import Any
+
 import ipywidgets as widgets
 import numpy as np
 
@@ -8,13 +10,13 @@ from lab.files import ASSETS
 FULL = widgets.Layout(width="100%")
 
 
-def style_sheet():
+def style_sheet() -> widgets.HTML:
     """A widget that shows nothing and brings the lessons' styles along."""
     style = (ASSETS / "lessons.css").read_text("utf-8")
     return widgets.HTML(f"<style>{style}</style>", layout=widgets.Layout(display="none"))
 
 
-def finite_array(name, values, shape=None):
+def finite_array(name: str, values: Any, shape: tuple[int, ...] | None = None) -> np.ndarray:
     """values as a new float64 array. Raises ValueError unless they are finite numbers (of this shape)."""
     try:
         array = np.array(values, dtype=np.float64)
@@ -27,7 +29,7 @@ def finite_array(name, values, shape=None):
     return array
 
 
-def small_batch(x, samples, features, reach):
+def small_batch(x: Any, samples: int, features: int, reach: float) -> np.ndarray:
     """x as a new float64 array of shape (N, D). Raises ValueError where it can't be shown number by number.
 
     samples, features: the most that find a place. reach: the largest number, either way.
@@ -43,7 +45,7 @@ def small_batch(x, samples, features, reach):
     return x
 
 
-def number(value, form=".3f"):
+def number(value: float, form: str = ".3f") -> str:
     """A number as it is read: with a minus sign, and no sign before a zero."""
     shown = format(value + 0.0, form)  # + 0.0 makes −0 0
     if not shown.strip("+-0."):

@@ -11,7 +11,7 @@ from lab.nn.models.architecture import PLACEMENTS
 MODES = (None, "batchnorm", "layernorm")  # a curve for each normalization, where an axis names no others
 
 
-def _spread(first, last, count=20):
+def _spread(first: Any, last: Any, count: int = 20) -> tuple:
     """So many numbers at equal ratios from 10**first to 10**last, as they are read."""
     return tuple(float(f"{value:.2g}") for value in np.logspace(first, last, count))
 
@@ -44,7 +44,7 @@ class Axis:
             return np.arange(len(self.values), dtype=float)
         return np.log(self.values) / np.log(self.base)
 
-    def nearest(self, value) -> int:
+    def nearest(self, value: Any) -> int:
         """The index of the value nearest to a number; of a choice that isn't there, the first."""
         if self.is_of_choices:
             return self.values.index(value) if value in self.values else 0

@@ -1,5 +1,8 @@
 """A figure of the sweep: a result over the values of the axis, for each normalization."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import bqplot
 import ipywidgets as widgets
 import numpy as np
@@ -25,7 +28,7 @@ class Figure:
     clicked(mode, value) is called with the indices of a point, maybe on another thread.
     """
 
-    def __init__(self, name, axis: Axis, label, texts, guide, clicked):
+    def __init__(self, name: str, axis: Axis, label: str, texts: Sequence[str], guide: Any, clicked: Any):
         self._name, self._axis, self._clicked = name, axis, clicked
         modes, seeds = len(axis.modes), axis.seeds
         aside = np.linspace(-0.5, 0.5, modes + 2)[1:-1] * SPREAD if axis.is_of_choices else np.zeros(modes)
@@ -69,7 +72,7 @@ class Figure:
         head = widgets.HTML(f'<span class="lab-caption">{FIGURES[name]}</span>')
         self.box = boxed("lab-panel", [head, figure])
 
-    def draw(self, frame: GridFrame):
+    def draw(self, frame: GridFrame) -> None:
         """Two messages, and one more where another run has diverged."""
         results = frame.results
         shown = results.measured
@@ -91,7 +94,7 @@ class Figure:
             with self._crosses.hold_sync():
                 self._crosses.x, self._crosses.y = x, y
 
-    def _curves(self, x, mean):
+    def _curves(self, x: np.ndarray, mean: np.ndarray) -> list:
         """(x, y) of each mode. Between choices there is nothing, so only what is the same for all of them has
         a line, from edge to edge; its points stand beside the others, to compare with."""
         if not self._axis.is_of_choices:
@@ -102,14 +105,14 @@ class Figure:
             for norm, row in zip(self._axis.modes, mean, strict=True)
         ]
 
-    def _click(self, _mark, message):
+    def _click(self, _mark: Any, message: Any) -> None:
         """A point that was drawn a while ago may have another number now, but it stands where it stood."""
         point = message["data"]
         value = int(np.abs(self._axis.places - point["x"]).argmin())
         self._clicked(point["index"] % len(self._axis.modes), value)
 
 
-def boxed(name, children):
+def boxed(name: str, children: Sequence[Any]) -> widgets.Box:
     box = widgets.Box(children)
     box.add_class(name)
     return box

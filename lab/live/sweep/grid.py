@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from math import ceil, inf
 from sys import maxsize
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,7 @@ class Results:
         """Indices of the values at which all modes are measured."""
         return np.flatnonzero(np.isfinite(self.val).all(axis=(0, 2)))
 
-    def mean(self, name) -> np.ndarray:
+    def mean(self, name: str) -> np.ndarray:
         """The mean of "train", "val" or "loss" over the seeds, (modes, values). Of the loss it is that of the
         networks that haven't diverged, NaN where all have."""
         each = getattr(self, name)
@@ -73,7 +74,15 @@ class Grid(LiveTraining):
     Raises ValueError for an axis that doesn't exist, RuntimeError where no event loop is running.
     """
 
-    def __init__(self, name: str, config: Config, show: Callable[[GridFrame], None], *, data=None, play=True):
+    def __init__(
+        self,
+        name: str,
+        config: Config,
+        show: Callable[[GridFrame], None],
+        *,
+        data: Any = None,
+        play: bool = True,
+    ):
         require_choice("the axis of a sweep", name, AXES)
         super().__init__(config, show, data=data, play=play)
         self.name, self.axis = name, AXES[name]
@@ -87,13 +96,13 @@ class Grid(LiveTraining):
         varied = {"normalization": self.axis.modes[mode], self.name: self.axis.values[value]}
         return self.config.replace(**varied)
 
-    def _pace(self):
+    def _pace(self) -> int:
         return maxsize  # as many as there is time for
 
-    def _forget(self):
+    def _forget(self) -> None:
         self._heats, self._turns = [], iter(())
 
-    async def _begin(self):
+    async def _begin(self) -> None:
         """Make the networks of a new run; where that fails the old ones stay."""
         self._restart = False
         self._error = self._details = ""
@@ -112,7 +121,7 @@ class Grid(LiveTraining):
         self._heats, self._turns, self._is_over = heats, self._take_turns(), False
         self._run, self._frame, self._seconds = self._run + 1, 0, 0.0
 
-    def _line_up(self):
+    def _line_up(self) -> list[list[tuple[int, np.ndarray]]]:
         """Heats of (mode, indices of values): a single one, or the large values first and the small last."""
         axis, indices = self.axis, np.arange(len(self.axis.values))
         once = [(mode, indices) for mode, norm in enumerate(axis.modes) if norm in axis.once]
@@ -124,7 +133,7 @@ class Grid(LiveTraining):
         first, *rest = ([(mode, part) for mode in others] for part in parts[::-1])
         return [once + first, *rest]
 
-    def _take_turns(self):
+    def _take_turns(self) -> Iterator[None]:
         """All of the training, an update of each group of a heat in turn; yields after each piece of work."""
         for heat in self._heats:
             while going := [group.training for group in heat if not group.training.is_done]:
@@ -135,7 +144,7 @@ class Grid(LiveTraining):
                     yield
         self._is_over = True
 
-    async def _train(self, steps, until=inf):
+    async def _train(self, steps: int, until: float = inf) -> None:
         """Do so many pieces of work, in slices; a wish or the time `until` ends it early."""
         if self._error:
             return
@@ -149,10 +158,10 @@ class Grid(LiveTraining):
         self._seconds += time.perf_counter() - began
 
     @property
-    def _is_done(self):
+    def _is_done(self) -> bool:
         return self._is_over
 
-    def _next_frame(self):
+    def _next_frame(self) -> GridFrame:
         trainings = [group.training for heat in self._heats for group in heat]
         return GridFrame(
             **self._told(),
@@ -162,7 +171,7 @@ class Grid(LiveTraining):
             seconds=self._seconds,
         )
 
-    def _results(self):
+    def _results(self) -> Results:
         shape = len(self.axis.modes), len(self.axis.values), self.axis.seeds
         train, val, loss = np.full((3, *shape), np.nan)
         diverged = np.zeros(shape, dtype=bool)

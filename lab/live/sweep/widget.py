@@ -1,8 +1,10 @@
 """The sweep: for each normalization, how far training comes at each value or choice of a setting."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from html import escape
+from typing import Any
 
 import bqplot
 import ipywidgets as widgets
@@ -18,6 +20,7 @@ from lab.live.sweep.figure import FIGURES, Figure, boxed
 from lab.live.sweep.grid import USUAL, Grid, GridFrame, Results
 from lab.live.task import naming
 from lab.nn.validation import require_choice
+from lab.train import Config
 
 STYLES = ("controls.css", "explorer.css", "sweep.css")
 AROUND = 0.04  # of the x axis, left free beside the first and the last value
@@ -38,7 +41,7 @@ class Sweep(Lasting):
     Raises ValueError for what doesn't exist or doesn't fit.
     """
 
-    def __init__(self, axis="weight_scale", *, data=None, play=True, **fields):
+    def __init__(self, axis: str = "weight_scale", *, data: Any = None, play: bool = True, **fields: Any):
         require_choice("the axis of a sweep", axis, AXES)
         if "normalization" in fields:
             raise ValueError("normalization can't be set: it is what the curves of a sweep differ in")
@@ -61,20 +64,20 @@ class Sweep(Lasting):
         `lab.live.sweep.grid.Results`. None before the first frame."""
         return self._frame
 
-    def stop(self):
+    def stop(self) -> None:
         """End all training for good; the figures stay."""
         self.grid.stop()
         if self._explorer:
             self._explorer.stop()
 
-    def close(self):
+    def close(self) -> None:
         if hasattr(self, "grid"):  # not where the constructor failed
             self.stop()
         super().close()
 
     # --- the widgets ---------------------------------------------------------------------------------
 
-    def _build(self, axis, config):
+    def _build(self, axis: str, config: Config) -> None:
         field = next(one for one in FIELDS if one.name == axis)
         if self._axis.is_of_choices:
             field = replace(field, choices=tuple(zip(self._texts, self._axis.values, strict=True)))
@@ -130,7 +133,7 @@ class Sweep(Lasting):
         super().__init__([face, self._below])
         self._select(self._selected)
 
-    def _listen(self):
+    def _listen(self) -> None:
         """From here on callbacks may come from another thread: they only note down what is wished."""
         for wish, button in self._wishes.items():
             button.on_click(partial(self._wish, wish))
@@ -139,20 +142,20 @@ class Sweep(Lasting):
 
     # --- wishes: may come on another thread ------------------------------------------------------------
 
-    def _wish(self, wish, _button):
+    def _wish(self, wish: str, _button: Any) -> None:
         self._refused = ""
         getattr(self.grid, wish)()
 
-    def _choose(self, _name, value):
+    def _choose(self, _name: str, value: Any) -> None:
         self._refused = ""
         self._select(self._axis.nearest(value))
         self.grid.look()
 
-    def _refuse(self, sentence):
+    def _refuse(self, sentence: str) -> None:
         self._refused = sentence
         self.grid.look()
 
-    def _select(self, value):
+    def _select(self, value: Any) -> None:
         """Slider or choices, line and table show the value with this index."""
         self._selected = value
         self._control.show(self._axis.values[value])
@@ -160,17 +163,17 @@ class Sweep(Lasting):
         if self._frame:
             self._draw_table(self._frame)
 
-    def _click(self, mode, value):
+    def _click(self, mode: Any, value: Any) -> None:
         self._select(value)
         self._order(mode)
 
-    def _order(self, mode):
+    def _order(self, mode: Any) -> None:
         self._refused = ""
         self.grid.order(partial(self._open, mode, self._selected))
 
     # --- frames: on the main loop ----------------------------------------------------------------------
 
-    def _open(self, mode, value):
+    def _open(self, mode: Any, value: Any) -> None:
         """Train one of the networks in the explorer, beside its twin with the other normalization."""
         config = self.grid.config_of(mode, value)
         twin = config.replace(normalization="batchnorm" if config.normalization is None else None)
@@ -182,7 +185,7 @@ class Sweep(Lasting):
         self._opened += 1
         self._scroll.value = f'<style onload="{SCROLL}">/* {self._opened} */</style>'
 
-    def _show(self, frame: GridFrame):
+    def _show(self, frame: GridFrame) -> None:
         """Draw what it is the turn of; at rest everything, where what has not changed costs no message."""
         self._frame = frame
         is_resting = not frame.is_playing or frame.is_done or frame.number == 1
@@ -191,7 +194,7 @@ class Sweep(Lasting):
         for name in self._parts if is_resting else TURNS[frame.number % len(TURNS)]:
             self._parts[name](frame)
 
-    def _last_picture(self, frame):
+    def _last_picture(self, frame: Any) -> Any:
         """What a saved notebook shows, a PNG."""
         results, shown = frame.results, frame.results.measured
         results_of = {
@@ -202,33 +205,33 @@ class Sweep(Lasting):
         values = [(self._texts if self._axis.is_of_choices else self._axis.values)[i] for i in shown]
         return saving.sweep_picture(self._label, values, results_of, NAMES, said, self._axis.once)
 
-    def _draw_status(self, frame):
+    def _draw_status(self, frame: Any) -> None:
         self._status.value = _status(frame, self.grid, self._texts)
 
-    def _draw_table(self, frame):
+    def _draw_table(self, frame: Any) -> None:
         self._table.value = _table(frame.results, self._axis, self._selected)
 
-    def _draw_sentence(self, frame):
+    def _draw_sentence(self, frame: Any) -> None:
         self._sentence.value = _spoken(frame, self._axis, self._label, self._texts, self._refused)
 
 
-def _name(mode):
+def _name(mode: Any) -> str:
     return NAMES[mode]
 
 
-def _texts(axis):
+def _texts(axis: str) -> tuple:
     """The values of an axis in words, or as numbers are read."""
     is_of_choices, values = AXES[axis].is_of_choices, AXES[axis].values
     return tuple(words.TABLES[axis][value] if is_of_choices else f"{value:g}" for value in values)
 
 
-def _look(mode):
+def _look(mode: Any) -> str:
     """The style sheet's colour and marker of a normalization, as a style."""
     name = (mode or "none").replace("+", "-")
     return f"--lab-role: var(--lab-{name}); --lab-marker: var(--lab-marker-{name})"
 
 
-def _looks(axis):
+def _looks(axis: str) -> str:
     """Style rules for curves and points: they stand in the order of the modes, over and over."""
     modes = AXES[axis].modes
     rules = [
@@ -239,11 +242,11 @@ def _looks(axis):
     return f"<style>{''.join(rules)}</style>"
 
 
-def _marker(mode):
+def _marker(mode: Any) -> str:
     return f'<i class="lab-marker" style="{_look(mode)}"></i>'
 
 
-def _keys(axis: Axis):
+def _keys(axis: Axis) -> str:
     """What markers and colours stand for: HTML."""
     said = [f"{_marker(mode)}{_name(mode)}{', one for all' * (mode in axis.once)}" for mode in axis.modes]
     if axis.seeds > 1:
@@ -252,7 +255,7 @@ def _keys(axis: Axis):
     return "".join(f' <span class="lab-key">{one}</span>' for one in said)
 
 
-def _table(results: Results, axis: Axis, value):
+def _table(results: Results, axis: Axis, value: Any) -> str:
     """The results at one value, a row for each mode: HTML."""
     rows = ""
     for index, mode in enumerate(axis.modes):
@@ -263,7 +266,7 @@ def _table(results: Results, axis: Axis, value):
     return f'<table class="lab-results"><tr><th></th>{heads}</tr>{rows}</table>'
 
 
-def _reached(results: Results, mode, value):
+def _reached(results: Results, mode: Any, value: Any) -> list[str]:
     """A row of the table: of several seeds "mean (least–greatest)", and how many of them diverged."""
     diverged = results.diverged[mode, value]
     is_measured = np.isfinite(results.val[mode, value]).all()
@@ -283,7 +286,7 @@ def _reached(results: Results, mode, value):
     return [*shares, loss, f"{diverged.sum()} of {len(diverged)}" if diverged.any() else "none"]
 
 
-def _status(frame: GridFrame, grid: Grid, texts):
+def _status(frame: GridFrame, grid: Grid, texts: Sequence[str]) -> str:
     """What trains, and how far it is: HTML, which also tells a test or a script."""
     config, axis = grid.config, grid.axis
     modes, values, once = len(axis.modes), len(axis.values), len(axis.once)
@@ -309,7 +312,7 @@ def _status(frame: GridFrame, grid: Grid, texts):
     )
 
 
-def _spoken(frame: GridFrame, axis: Axis, label, texts, refused):
+def _spoken(frame: GridFrame, axis: Axis, label: str, texts: Sequence[str], refused: str) -> Any:
     """What can be seen, as HTML that screen readers read when it changes."""
     if len(frame.results.measured):
         seen = sentence(frame.results, axis, label, texts, frame.is_done)
@@ -318,7 +321,7 @@ def _spoken(frame: GridFrame, axis: Axis, label, texts, refused):
     return words.spoken(frame, seen, refused)
 
 
-def sentence(results: Results, axis: Axis, label: str, texts, is_done: bool) -> str:
+def sentence(results: Results, axis: Axis, label: str, texts: Sequence[str], is_done: bool) -> str:
     """How many of the values let a network learn, for each mode, and which; label, texts: of the axis and of
     its values.
 
@@ -353,7 +356,7 @@ def sentence(results: Results, axis: Axis, label: str, texts, is_done: bool) -> 
     )
 
 
-def _span(indices, axis: Axis, texts):
+def _span(indices: np.ndarray, axis: Axis, texts: Sequence[str]) -> str:
     if axis.is_of_choices:
         return ", ".join(texts[index] for index in indices)
     first, last = indices[[0, -1]]

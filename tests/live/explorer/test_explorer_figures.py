@@ -12,8 +12,9 @@ import pytest
 from lab.data import Data
 from lab.live import curves, task
 from lab.live.explorer import race
+from lab.live.explorer.messages import CATCH_UP, REST, messages_worth
 from lab.live.explorer.views import VIEWS
-from lab.live.explorer.widget import CATCH_UP, FIRST_VIEWS, OTHERS, REST, messages_worth
+from lab.live.explorer.widget import FIRST_VIEWS, OTHERS
 from tests.live.explorer.one_explorer import assert_all_shows_the_last_frame, assert_shows, explore
 from tests.live.figure import classes
 from tests.live.stage import CONFIG, live, small_data, until

@@ -7,7 +7,7 @@ import pytest
 
 from lab.live import Explorer, task
 from lab.live.explorer import race
-from lab.live.explorer.widget import CATCH_UP, SAID_EVERY
+from lab.live.explorer.messages import CATCH_UP, SAID_EVERY
 from tests.live.explorer.one_explorer import ROLES, explore
 from tests.live.stage import CONFIG, frames_pass, live, small_data, until
 
