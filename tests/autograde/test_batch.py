@@ -145,6 +145,7 @@ def test_a_new_submission_is_graded_and_manual_points_are_looked_at_again(course
     assert batch.ungraded(course) == ["anna"]
 
 
+@pytest.mark.long
 def test_one_that_fails_stops_no_other_and_comes_again(course):
     for name, answer in (("anna", {}), ("bob", {"batchnorm_forward": CRASH}), ("carol", {})):
         hand_in(course, name, submission(course, **answer))
@@ -159,6 +160,7 @@ def test_one_that_fails_stops_no_other_and_comes_again(course):
     assert batch.feedback(course, include_ungraded=True)[0] == 2
 
 
+@pytest.mark.long
 def test_a_batch_that_was_killed_goes_on(course, monkeypatch):
     for name in ("anna", "bob", "carol"):
         hand_in(course, name, submission(course))
@@ -228,6 +230,7 @@ def test_processes_that_grade_end_with_one_that_is_killed(course):
 
 
 @posix
+@pytest.mark.long
 def test_a_batch_that_is_asked_to_end_says_what_is_kept(course):
     with grading(course, workers=1) as (process, _):
         process.terminate()
@@ -237,6 +240,7 @@ def test_a_batch_that_is_asked_to_end_says_what_is_kept(course):
     assert "Traceback" not in errors
 
 
+@pytest.mark.long
 def test_the_real_judge_gives_the_solution_all_points_that_need_no_grader(tmp_path):
     from autograde.jail.bubblewrap import trouble
 

@@ -55,6 +55,7 @@ def counted(name, stated, kept):
 # --- the rerun -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_rerun_has_every_network(kept):
     scales = rerun("weight_scale_figures", 0, Variant(), kept)
     sizes = rerun("batch_size_figures", 0, Variant(), kept)

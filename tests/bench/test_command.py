@@ -140,6 +140,7 @@ def test_growth_only_when_asked_for():
     assert set(command.SECTIONS["cpu"]) == set(compare.SECTIONS)
 
 
+@pytest.mark.long
 def test_a_cold_start_is_a_process_that_trains():
     (seconds,) = fresh.starts([compare.ALONE], 1)[compare.ALONE]
     assert seconds > 0.05  # NumPy alone takes longer to load

@@ -244,6 +244,7 @@ def crashing(x, gamma, beta, bn_param):
 
 
 @pytest.mark.parametrize(("backward", "curves"), [("batchnorm_backward_alt", 1), ("of_a_wrong_sign", 2)])
+@pytest.mark.product(every=2)
 def test_own_code(opened, server, backward, curves):
     """A right pair trains as the lab's does, so their curves are one; a wrong one trains wrongly."""
     own = f'Explorer(layers={{"batchnorm": (right, {backward})}})'
@@ -289,6 +290,7 @@ def test_scenes(explorer):
     assert explorer.page.locator(".lab-question b").count() == 1
 
 
+@pytest.mark.long
 def test_share_string(opened, server):
     """What is copied from one explorer opens in another; a broken string is told from a good one."""
     cell = "from lab.live import Explorer\n\nExplorer(weight_scale=0.07, normalization='layernorm')"

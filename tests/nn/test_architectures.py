@@ -112,6 +112,7 @@ def test_running_statistics_inside_a_block_are_part_of_the_state():
 
 @settings(max_examples=25, deadline=None)
 @given(chains)
+@pytest.mark.long
 def test_gradients_of_any_chain_agree_with_differences(chain):
     """With tanh in the place of activations that have kinks."""
 

@@ -350,7 +350,8 @@ def test_a_cache_that_cannot_be_written_costs_a_warning(tmp_path, monkeypatch):
         raise RuntimeError("cannot cache function: no locator available")
 
     monkeypatch.setattr(numba, "njit", refuse)
-    monkeypatch.delitem(sys.modules, "lab.nn.leaves")
+    for name in ("lab.nn.leaves", "lab.nn.kernels"):
+        monkeypatch.delitem(sys.modules, name)
     with pytest.warns(UserWarning, match="numba can't be used.*no locator"):
         assert compiled.load.__wrapped__() == {}
 

@@ -351,6 +351,7 @@ def test_a_killed_sweep_goes_on_and_repeats_nothing(populations, tmp_path):
     assert files.items() <= saved(tmp_path / "runs").items()
 
 
+@pytest.mark.long
 def test_workers_end_with_a_sweep_that_is_killed(tmp_path):
     """What is killed can't end them: they see to it themselves."""
     with other_process(tmp_path, SCALES, SLOW) as process:

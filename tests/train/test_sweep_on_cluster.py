@@ -73,6 +73,7 @@ def test_a_cluster_trains_what_this_machine_trains(cluster, tmp_path):
     pd.testing.assert_frame_equal(again, table)  # nothing is left to train, so nobody is asked
 
 
+@pytest.mark.long
 def test_what_a_worker_of_the_cluster_was_training_when_it_died_another_trains(cluster, tmp_path):
     before = pids(cluster)
     killed = min(before)

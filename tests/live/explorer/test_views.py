@@ -78,6 +78,7 @@ def test_every_network_can_be_drawn(normalization, activation):
 
 @pytest.mark.parametrize("why", HOSTILE)
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
+@pytest.mark.product(every=5)
 def test_what_has_diverged_or_vanished_can_be_drawn(normalization, why):
     for activation in ("relu", "sigmoid"):
         side = trained(SMALL.replace(normalization=normalization, activation=activation, **HOSTILE[why]))
